@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// api is one row of the table of APIs: all that the broker knows of a key.
+type api struct {
+	key      kmsg.Key
+	min, max int16 // versions
+	// frameLimit is the largest request in bytes; produceFrame stands for
+	// Limits.MaxRequestBytes.
+	frameLimit int
+	handle     handler
+	// owned says that the handler and what it calls keep nothing of the request
+	// beyond its answer, so that strings may point into the frame and the frame
+	// is used again.
+	owned bool
+}
+
+// Frame limits by what a request holds.
+const (
+	smallFrame   = 1 * mib // names and numbers
+	groupFrame   = 8 * mib // members' metadata, assignments, offsets of many partitions
+	produceFrame = 0       // records: Limits.MaxRequestBytes
+)
+
+// apis is THE table: what is not in it is not advertised, and what is in it is
+// limited, checked and documented (docs/protocol.md) from its row.
+var apis = []api{
+	// Records.
+	{key: kmsg.ApiVersions, min: 0, max: 4, frameLimit: smallFrame, handle: handleApiVersions},
+
+	// Topics, settings and the cluster (controller).
+
+	// Consumer groups (coordinator).
+}
+
+// byKey finds a row by key; a key without one has a nil entry. It is filled
+// by init since handlers read it.
+var byKey []*api
+
+func init() {
+	for i := range apis {
+		a := &apis[i]
+		for len(byKey) <= int(a.key) {
+			byKey = append(byKey, nil)
+		}
+		if byKey[a.key] != nil {
+			panic(fmt.Sprintf("apis: two rows for key %d", a.key))
+		}
+		byKey[a.key] = a
+	}
+}
+
+func (a *api) name() string { return a.key.Name() }
+
+// lookup returns the row of a key, nil if it has none.
+func lookup(key int16) *api {
+	if key < 0 || int(key) >= len(byKey) {
+		return nil
+	}
+	return byKey[key]
+}

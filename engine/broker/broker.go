@@ -1,0 +1,182 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/logarium/logarium/engine/controller"
+	"github.com/logarium/logarium/engine/coordinator"
+	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/metadata"
+	"github.com/logarium/logarium/engine/replica"
+)
+
+// Listener is where clients come in. Clients are told the address that the
+// broker's registration (metadata.Broker) has under the same name.
+type Listener struct {
+	Name string
+	net.Listener
+}
+
+// Config is what a broker needs to start. Logger may be nil; everything else
+// is required. What is passed in stays the caller's to close, after the broker.
+type Config struct {
+	ID         int32
+	Listeners  []Listener
+	Controller *controller.Controller
+	Replicas   *replica.Set
+	Groups     *coordinator.Groups
+	Hub        *event.Hub
+	Logger     *slog.Logger
+	Limits     Limits
+}
+
+// Broker serves Kafka's protocol for one broker.
+type Broker struct {
+	id       int32
+	meta     *controller.Controller
+	replicas *replica.Set
+	groups   *coordinator.Groups
+	hub      *event.Hub
+	log      *slog.Logger
+	limits   Limits
+	memory   *semaphore.Weighted // bytes of frames, see Limits.QueuedRequestBytes
+	noise    noise
+
+	listeners []Listener
+	accepting sync.WaitGroup
+	serving   sync.WaitGroup
+
+	mu      sync.Mutex // for what follows
+	conns   map[*conn]struct{}
+	perIP   map[string]int
+	closing bool
+}
+
+// Start follows the metadata and begins to accept clients.
+func Start(cfg Config) (*Broker, error) {
+	if cfg.Controller == nil || cfg.Replicas == nil || cfg.Groups == nil || cfg.Hub == nil {
+		return nil, errors.New("broker: Controller, Replicas, Groups and Hub are required")
+	}
+	if len(cfg.Listeners) == 0 {
+		return nil, errors.New("broker: no listener")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := &Broker{
+		id: cfg.ID, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
+		log: cfg.Logger.With("broker", cfg.ID), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
+		conns: map[*conn]struct{}{}, perIP: map[string]int{},
+	}
+	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
+	b.meta.Watch(b.follow)
+	for _, l := range cfg.Listeners {
+		b.accepting.Go(func() { b.accept(l) })
+	}
+	b.hub.Emit(event.State{Kind: event.BrokerStarted, Broker: b.id, Partition: -1, Text: b.advertised()})
+	return b, nil
+}
+
+// follow brings the replicas and coordinators to a new image. It runs on the
+// controller's goroutine, before the requester of the change has its answer.
+func (b *Broker) follow(img *metadata.Image, d *metadata.Delta) {
+	b.mu.Lock()
+	closing := b.closing
+	b.mu.Unlock()
+	if closing {
+		return
+	}
+	if err := b.replicas.Apply(img, d); err != nil {
+		b.log.Error("cannot follow a change of the metadata everywhere; the partitions named answer with a storage error", "err", err)
+	}
+	b.electCoordinators(img, d)
+}
+
+// advertised is the address of the first listener as clients are told it.
+func (b *Broker) advertised() string {
+	if me, ok := b.meta.Image().Broker(b.id); ok {
+		if l, ok := me.Listener(b.listeners[0].Name); ok {
+			return fmt.Sprintf("%s:%d", l.Host, l.Port)
+		}
+	}
+	return b.listeners[0].Addr().String()
+}
+
+// Close stops accepting, lets the requests in hand be answered until ctx ends,
+// and closes all connections. A ctx that has ended already cuts them at once.
+// What Config holds stays open.
+func (b *Broker) Close(ctx context.Context) error {
+	b.mu.Lock()
+	if b.closing {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closing = true
+	for c := range b.conns {
+		c.drain()
+	}
+	b.mu.Unlock()
+	var errs []error
+	for _, l := range b.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, fmt.Errorf("closing listener %s: %w", l.Name, err))
+		}
+	}
+	b.accepting.Wait()
+	done := make(chan struct{})
+	go func() {
+		b.serving.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		b.mu.Lock()
+		for c := range b.conns {
+			c.kill()
+		}
+		b.mu.Unlock()
+		<-done
+	}
+	b.hub.Emit(event.State{Kind: event.BrokerStopped, Broker: b.id, Partition: -1})
+	return errors.Join(errs...)
+}
+
+// noise keeps hostile clients from filling the log: after ten lines in a
+// minute it counts.
+type noise struct {
+	mu      sync.Mutex
+	minute  time.Time
+	lines   int
+	skipped int
+}
+
+// complain logs what a client did wrong, at most ten times a minute.
+func (b *Broker) complain(msg string, args ...any) {
+	now := time.Now()
+	n := &b.noise
+	n.mu.Lock()
+	if now.Sub(n.minute) > time.Minute {
+		if n.skipped > 0 {
+			args = append(args, "notLogged", n.skipped)
+		}
+		n.minute, n.lines, n.skipped = now, 0, 0
+	}
+	n.lines++
+	skip := n.lines > 10
+	if skip {
+		n.skipped++
+	}
+	n.mu.Unlock()
+	if !skip {
+		b.log.Warn(msg, args...)
+	}
+}

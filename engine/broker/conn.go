@@ -1,0 +1,304 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/logarium/logarium/engine/event"
+)
+
+// conn is one client connection. Its reader is the goroutine of serve; its
+// writer starts with the first answer that has to wait.
+type conn struct {
+	b        *Broker
+	nc       net.Conn
+	listener string // name of the listener that the client came by
+	frames   frameReader
+
+	// alive ends when the client is gone or the broker begins to close: parked
+	// answers come soon after. open ends only when the connection is cut.
+	alive    context.Context
+	leave    context.CancelFunc
+	open     context.Context
+	cut      context.CancelFunc
+	out      chan pending
+	written  chan struct{} // closed when the writer has ended
+	waiting  atomic.Int32  // answers handed to the writer and not yet sent
+	clientID string        // of the newest request; the reader's alone
+	software string        // the reader's alone
+	seen     bool          // the hub knows of this client
+
+	links links
+}
+
+// pending is an answer on its way to the writer.
+type pending struct {
+	req *request
+	rep reply
+}
+
+func newConn(b *Broker, nc net.Conn, listener string) *conn {
+	c := &conn{b: b, nc: nc, listener: listener}
+	c.frames = frameReader{nc: nc, limits: &b.limits, memory: b.memory}
+	c.open, c.cut = context.WithCancel(context.Background())
+	c.alive, c.leave = context.WithCancel(c.open)
+	return c
+}
+
+// serve reads and runs requests until the connection ends.
+func (c *conn) serve() {
+	defer c.end()
+	defer c.recovered("reading")
+	for {
+		f, err := c.frames.next(c.open, c.admit)
+		if err != nil {
+			if errors.Is(err, errIdle) && c.waiting.Load() > 0 && c.alive.Err() == nil {
+				continue
+			}
+			c.explain(err)
+			return
+		}
+		if err := c.run(f); err != nil {
+			c.explain(err)
+			return
+		}
+	}
+}
+
+// end waits for the writer to answer what was asked and closes the connection.
+func (c *conn) end() {
+	c.leave()
+	if c.out != nil {
+		close(c.out)
+		<-c.written
+	}
+	c.cut()
+	_ = c.nc.Close() // nothing is left to lose: all answers are written or cannot be
+	if c.seen {
+		c.b.hub.Emit(event.State{Kind: event.ClientGone, Broker: c.b.id, Partition: -1, ClientID: c.clientID})
+	}
+}
+
+// drain makes the reader stop after the request it has in hand.
+func (c *conn) drain() {
+	c.leave()
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed connection
+}
+
+// kill cuts the connection whatever it is doing.
+func (c *conn) kill() {
+	c.cut()
+	_ = c.nc.Close()
+}
+
+func (c *conn) recovered(doing string) {
+	if v := recover(); v != nil {
+		c.b.log.Error("a bug: a request caused a panic; its connection is closed",
+			"doing", doing, "client", c.nc.RemoteAddr(), "clientID", c.clientID, "panic", v, "stack", string(debug.Stack()))
+		c.kill()
+	}
+}
+
+// explain logs why the connection is closed, if that is not the ordinary end.
+func (c *conn) explain(err error) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, errIdle), c.alive.Err() != nil:
+		return
+	}
+	var bad badFrame
+	switch {
+	case errors.As(err, &bad):
+		c.b.complain("closed a connection that sent what is no Kafka request", "client", c.nc.RemoteAddr().String(), "clientID", c.clientID, "sent", string(bad))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.b.complain("closed a connection that sent half a request", "client", c.nc.RemoteAddr().String(), "clientID", c.clientID)
+	default:
+		c.b.log.Debug("connection lost", "client", c.nc.RemoteAddr(), "clientID", c.clientID, "err", err)
+	}
+}
+
+// admit decides from the first bytes of a frame whether the rest is read.
+func (c *conn) admit(head []byte, size int) (pooled bool, err error) {
+	key := int16(binary.BigEndian.Uint16(head))
+	version := int16(binary.BigEndian.Uint16(head[2:]))
+	a := lookup(key)
+	if a == nil {
+		return false, badFrame(fmt.Sprintf("a request with key %d, which is not in the ApiVersions answer", key))
+	}
+	if (version < a.min || version > a.max) && a.key != kmsg.ApiVersions {
+		return false, badFrame(fmt.Sprintf("%s version %d, supported are %d to %d", a.name(), version, a.min, a.max))
+	}
+	if a.frameLimit != produceFrame && size > a.frameLimit {
+		return false, badFrame(fmt.Sprintf("%s of %d bytes, allowed are %d", a.name(), size, a.frameLimit))
+	}
+	return a.owned, nil
+}
+
+// run decodes one request, runs its handler and sends or queues the answer.
+func (c *conn) run(f frame) error {
+	req, err := c.decode(f)
+	if err != nil {
+		c.frames.release(f)
+		return err
+	}
+	c.introduce(req)
+	rep := req.api.handle(c.b, req)
+	if rep.later == nil && c.waiting.Load() == 0 {
+		defer c.frames.release(f)
+		return c.send(req, rep.now)
+	}
+	if c.out == nil {
+		c.out = make(chan pending, c.b.limits.MaxInFlightPerConn)
+		c.written = make(chan struct{})
+		go c.write()
+	}
+	c.waiting.Add(1)
+	c.out <- pending{req, rep}
+	return nil
+}
+
+// decode makes a request of a frame.
+func (c *conn) decode(f frame) (*request, error) {
+	key := int16(binary.BigEndian.Uint16(f.b))
+	version := int16(binary.BigEndian.Uint16(f.b[2:]))
+	a := lookup(key)
+	req := &request{conn: c, api: a, version: version, received: time.Now(), frame: f}
+	if version < a.min || version > a.max { // ApiVersions alone gets here: see admit
+		req.correlation = int32(binary.BigEndian.Uint32(f.b[4:]))
+		req.clientID, req.software = c.clientID, c.software
+		return req, nil
+	}
+	req.body = a.key.Request()
+	req.body.SetVersion(version)
+	h, body, err := parseHeader(f.b, req.body.IsFlexible())
+	if err != nil {
+		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
+	}
+	req.correlation, req.clientID = h.correlation, h.clientID
+	if err := c.b.guard(a, req.body, body); err != nil {
+		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
+	}
+	if u, ok := req.body.(kmsg.UnsafeReadFrom); ok && a.owned {
+		err = u.UnsafeReadFrom(body)
+	} else {
+		err = req.body.ReadFrom(body)
+	}
+	if err != nil {
+		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
+	}
+	return req, nil
+}
+
+// introduce keeps who the client is, and tells the hub at the first request
+// that says so.
+func (c *conn) introduce(req *request) {
+	if v, ok := req.body.(*kmsg.ApiVersionsRequest); ok && v.Version >= 3 {
+		c.software = v.ClientSoftwareName
+		if v.ClientSoftwareVersion != "" {
+			c.software += "/" + v.ClientSoftwareVersion
+		}
+	}
+	if req.clientID != c.clientID {
+		c.clientID = req.clientID
+		c.links.forget()
+	}
+	req.software = c.software
+	if !c.seen && req.clientID != "" {
+		c.seen = true
+		c.b.hub.Emit(event.State{Kind: event.ClientConnected, Broker: c.b.id, Partition: -1, ClientID: c.clientID, Text: c.software})
+	}
+}
+
+// write sends queued answers in order until the reader has closed the queue.
+func (c *conn) write() {
+	defer close(c.written)
+	for p := range c.out {
+		c.writeOne(p)
+	}
+}
+
+func (c *conn) writeOne(p pending) {
+	defer c.waiting.Add(-1)
+	defer c.frames.release(p.req.frame)
+	defer c.recovered("answering")
+	if c.open.Err() != nil {
+		return
+	}
+	resp := p.rep.now
+	if p.rep.later != nil {
+		resp = p.rep.later(c.alive)
+	}
+	if err := c.send(p.req, resp); err != nil {
+		c.explain(err)
+		c.kill()
+	}
+}
+
+// vectored is an answer that lies in several pieces of memory, so that records
+// are not copied into the frame. write must send them all.
+type vectored interface {
+	// appendVectors appends the body to head, which begins with the response
+	// header, and returns all the pieces in order.
+	appendVectors(head []byte) net.Buffers
+	// release gives back what the pieces lie in.
+	release()
+}
+
+// send writes one answer as one frame. A nil answer is none.
+func (c *conn) send(req *request, resp kmsg.Response) error {
+	if resp == nil {
+		return nil
+	}
+	buf := getBuffer(minFrameOut)
+	defer func() { putBuffer(buf) }()
+	head := append(buf.b[:0], 0, 0, 0, 0)
+	head = binary.BigEndian.AppendUint32(head, uint32(req.correlation))
+	if req.api.key != kmsg.ApiVersions { // which answers in its own version
+		resp.SetVersion(req.version)
+	}
+	if resp.IsFlexible() && req.api.key != kmsg.ApiVersions {
+		head = append(head, 0) // response header v1: no tags
+	}
+	if v, ok := resp.(vectored); ok {
+		defer v.release()
+		pieces := v.appendVectors(head)
+		size := -sizeBytes
+		for _, p := range pieces {
+			size += len(p)
+		}
+		binary.BigEndian.PutUint32(pieces[0], uint32(size))
+		return c.flush(pieces)
+	}
+	buf.b = resp.AppendTo(head)
+	binary.BigEndian.PutUint32(buf.b, uint32(len(buf.b)-sizeBytes))
+	return c.flush(net.Buffers{buf.b})
+}
+
+// minFrameOut is the buffer that an answer starts in.
+const minFrameOut = 1 * kib
+
+// flush writes pieces in one system call where the network can. It fails when
+// the client takes nothing for WriteTimeout.
+func (c *conn) flush(pieces net.Buffers) error {
+	for {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.limits.WriteTimeout)); err != nil {
+			return err
+		}
+		n, err := pieces.WriteTo(c.nc)
+		if err == nil {
+			return nil
+		}
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package broker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Sizes of the way from the socket to a frame.
+const (
+	sizeBytes   = 4        // the size prefix
+	minFrame    = 8        // key, version, correlation id
+	freeFrame   = 64 * kib // what a frame may take without being charged
+	inlineBytes = 512      // the buffer that an idle connection keeps
+	maxProven   = mib      // what is taken at once, at most, for a frame that has not arrived
+)
+
+// frame is one request without its size prefix, and the memory it is in.
+type frame struct {
+	b       []byte
+	pooled  *buffer
+	charged int64
+}
+
+var errIdle = errors.New("idle for too long")
+
+// badFrame is an error that closes the connection with a log line that says
+// what the client did.
+type badFrame string
+
+func (e badFrame) Error() string { return string(e) }
+
+// frameReader reads frames from one connection. Memory grows as bytes arrive:
+// a size prefix alone reserves nothing.
+type frameReader struct {
+	nc     net.Conn
+	limits *Limits
+	memory *semaphore.Weighted
+	in     [inlineBytes]byte
+	r, w   int
+	// proven is the largest frame that this connection has really sent: so much
+	// is taken at once for the next one, up to maxProven.
+	proven int
+}
+
+// next returns the next frame. check sees its first minFrame bytes and its size
+// before the rest is read, and says whether it may lie in a buffer that is used
+// again after release. An error ends the connection; io.EOF is a client that
+// went away between two frames, errIdle one that asked nothing for IdleTimeout.
+func (f *frameReader) next(ctx context.Context, check func(head []byte, size int) (pooled bool, err error)) (frame, error) {
+	if err := f.nc.SetReadDeadline(time.Now().Add(f.limits.IdleTimeout)); err != nil {
+		return frame{}, err
+	}
+	if err := f.fill(1); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return frame{}, errIdle
+		}
+		return frame{}, err
+	}
+	started := time.Now()
+	if f.w-f.r < sizeBytes+minFrame {
+		if err := f.nc.SetReadDeadline(started.Add(f.limits.FrameTimeout)); err != nil {
+			return frame{}, err
+		}
+		if err := f.fill(sizeBytes); err != nil {
+			return frame{}, err
+		}
+	}
+	size := int(int32(binary.BigEndian.Uint32(f.in[f.r:])))
+	if size < minFrame || size > f.limits.MaxRequestBytes {
+		return frame{}, badFrame(fmt.Sprintf("a frame of %d bytes, allowed are %d to %d", size, minFrame, f.limits.MaxRequestBytes))
+	}
+	if err := f.fill(sizeBytes + minFrame); err != nil {
+		return frame{}, err
+	}
+	f.r += sizeBytes
+	pooled, err := check(f.in[f.r:f.r+minFrame], size)
+	if err != nil {
+		return frame{}, err
+	}
+	return f.body(ctx, size, pooled, started)
+}
+
+// body reads the rest of a frame of size bytes.
+func (f *frameReader) body(ctx context.Context, size int, pooled bool, started time.Time) (fr frame, err error) {
+	have := min(f.w-f.r, size)
+	fr, err = f.take(ctx, fr, max(have, min(size, max(freeFrame, f.proven))), pooled)
+	if err != nil {
+		return fr, err
+	}
+	defer func() {
+		if err != nil {
+			f.release(fr)
+		}
+	}()
+	fr.b = append(fr.b, f.in[f.r:f.r+have]...)
+	f.r += have
+	if have == size {
+		return fr, nil
+	}
+	deadline := started.Add(f.limits.FrameTimeout + time.Duration(size/f.limits.MinFrameRate)*time.Second)
+	if err = f.nc.SetReadDeadline(deadline); err != nil {
+		return fr, err
+	}
+	charge, stop := context.WithDeadline(ctx, deadline)
+	defer stop()
+	for len(fr.b) < size {
+		if len(fr.b) == cap(fr.b) {
+			if fr, err = f.take(charge, fr, min(size, 2*cap(fr.b)), pooled); err != nil {
+				return fr, err
+			}
+		}
+		n, rerr := f.nc.Read(fr.b[len(fr.b):min(size, cap(fr.b))])
+		fr.b = fr.b[:len(fr.b)+n]
+		if rerr != nil && len(fr.b) < size {
+			return fr, rerr
+		}
+	}
+	f.proven = min(max(f.proven, size), maxProven)
+	return fr, nil
+}
+
+// take moves old into a buffer of n bytes, charging what is above freeFrame.
+func (f *frameReader) take(ctx context.Context, old frame, n int, pooled bool) (frame, error) {
+	next := old
+	if pooled {
+		next.pooled = getBuffer(n)
+		next.b = next.pooled.b[:0]
+	} else {
+		next.b = make([]byte, 0, n)
+	}
+	if charge := int64(cap(next.b)) - freeFrame - old.charged; charge > 0 {
+		if err := f.memory.Acquire(ctx, charge); err != nil {
+			if next.pooled != nil {
+				putBuffer(next.pooled)
+			}
+			return old, fmt.Errorf("no memory for a frame of more than %d bytes: %w", n, err)
+		}
+		next.charged = old.charged + charge
+	}
+	next.b = append(next.b, old.b...)
+	if old.pooled != nil {
+		putBuffer(old.pooled)
+	}
+	return next, nil
+}
+
+// release gives a frame's memory back. Nothing may point into it afterwards if
+// it was read as pooled.
+func (f *frameReader) release(fr frame) {
+	if fr.charged > 0 {
+		f.memory.Release(fr.charged)
+	}
+	if fr.pooled != nil {
+		putBuffer(fr.pooled)
+	}
+}
+
+// fill reads until the inline buffer holds n bytes.
+func (f *frameReader) fill(n int) error {
+	if f.r == f.w {
+		f.r, f.w = 0, 0
+	} else if f.r+n > len(f.in) {
+		f.w = copy(f.in[:], f.in[f.r:f.w])
+		f.r = 0
+	}
+	for f.w-f.r < n {
+		m, err := f.nc.Read(f.in[f.w:])
+		f.w += m
+		if err != nil && f.w-f.r < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// header is what comes before a request's body (request header v1 and v2).
+type header struct {
+	key, version int16
+	correlation  int32
+	clientID     string
+}
+
+var errHeader = errors.New("the request header is cut off")
+
+// parseHeader reads a header and returns the body after it.
+func parseHeader(b []byte, flexible bool) (h header, body []byte, err error) {
+	if len(b) < minFrame+2 {
+		return h, nil, errHeader
+	}
+	h.key = int16(binary.BigEndian.Uint16(b))
+	h.version = int16(binary.BigEndian.Uint16(b[2:]))
+	h.correlation = int32(binary.BigEndian.Uint32(b[4:]))
+	n := int(int16(binary.BigEndian.Uint16(b[8:])))
+	b = b[10:]
+	if n > len(b) || n < -1 {
+		return h, nil, errHeader
+	}
+	if n > 0 {
+		h.clientID = string(b[:n])
+		b = b[n:]
+	}
+	if !flexible {
+		return h, b, nil
+	}
+	s := scan{b: b}
+	if !s.tags() {
+		return h, nil, errHeader
+	}
+	return h, s.b, nil
+}

@@ -274,19 +274,15 @@ func (m *Mem) Rename(from, to string) error {
 }
 
 // mayReplace says whether n may take the place of old, if there is one: a file
-// that of a file, a folder that of an empty folder.
+// that of a file, and nothing else.
 func mayReplace(n, old *node) error {
 	switch {
 	case old == nil || !n.isDir() && !old.isDir():
 		return nil
-	case !n.isDir():
-		return syscall.EISDIR
-	case !old.isDir():
-		return syscall.ENOTDIR
-	case len(old.entries) > 0:
-		return syscall.ENOTEMPTY
+	case n.isDir():
+		return syscall.EEXIST
 	}
-	return nil
+	return syscall.EISDIR
 }
 
 // List implements FS.

@@ -15,7 +15,7 @@ func syncData(f *os.File) error {
 		return err
 	}
 	var syncErr error
-	err = raw.Control(func(fd uintptr) {
+	controlErr := raw.Control(func(fd uintptr) {
 		for {
 			syncErr = unix.Fdatasync(int(fd))
 			if syncErr != unix.EINTR { //nolint:errorlint // a bare errno by contract
@@ -23,8 +23,8 @@ func syncData(f *os.File) error {
 			}
 		}
 	})
-	if err != nil {
-		return err
+	if controlErr != nil { // it has this one reason, and package os gives it no value to compare with
+		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: fs.ErrClosed}
 	}
 	if syncErr != nil {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: syncErr}

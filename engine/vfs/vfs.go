@@ -25,12 +25,14 @@ type FS interface {
 	// Open opens an existing file for reading and writing.
 	Open(name string) (File, error)
 	// MkdirAll makes a folder and its parents; an existing folder is no error.
+	// A new one is durable after SyncDir of its parent.
 	MkdirAll(dir string) error
 	// Remove removes a file or an empty folder.
 	Remove(name string) error
 	// RemoveAll removes a file or a folder with all it holds; a missing one is no error.
 	RemoveAll(name string) error
 	// Rename replaces to by from, atomically; durable after SyncDir of both folders.
+	// A file replaces a file; nothing replaces a folder, nor a folder anything.
 	Rename(from, to string) error
 	// List returns the base names in a folder, sorted.
 	List(dir string) ([]string, error)

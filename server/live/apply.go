@@ -1,0 +1,138 @@
+package live
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/logarium/logarium/engine/event"
+)
+
+// apply brings the structure up to the given state events, which follow those
+// applied before. lost is how many in between the hub no longer held.
+func (w *world) apply(events []event.State, lost uint64) {
+	if lost > 0 { // what they told is known from the counters, except for the members
+		w.bump()
+	}
+	for i := range events {
+		w.applyOne(&events[i])
+		w.seq = events[i].Seq
+	}
+}
+
+func (w *world) applyOne(e *event.State) {
+	switch e.Kind {
+	case event.BrokerStarted, event.BrokerStopped, event.BrokerFailed:
+		w.applyBroker(e)
+	case event.ControllerElected:
+		w.controller = e.Broker
+		w.bump()
+	case event.SegmentRolled, event.LogStartMoved, event.LogTruncated:
+		w.applySegment(e)
+	case event.ClientConnected, event.ClientGone:
+		w.applyClient(e)
+	case event.GroupCreated, event.GroupDeleted, event.GroupState, event.MemberJoined, event.MemberLeft, event.AssignmentChanged:
+		w.applyGroup(e)
+	}
+}
+
+func (w *world) applyBroker(e *event.State) {
+	b := w.broker(e.Broker)
+	w.bump()
+	b.Up = e.Kind == event.BrokerStarted
+	b.Cause = ""
+	switch e.Kind {
+	case event.BrokerStarted:
+		b.Address = e.Text
+	case event.BrokerFailed:
+		b.Cause = e.Text
+	}
+}
+
+// applySegment keeps the boundaries of the newest segments for the drawing of
+// whole logs.
+func (w *world) applySegment(e *event.State) {
+	p := w.parts[topicPartition{e.Topic, e.Partition}]
+	if p == nil || (p.leader != e.Broker && p.leader >= 0) {
+		return
+	}
+	switch e.Kind {
+	case event.SegmentRolled:
+		p.bases = append(p.bases, e.A)
+		if len(p.bases) > maxBases {
+			p.bases = slices.Clone(p.bases[len(p.bases)-maxBases:])
+		}
+	case event.LogStartMoved:
+		p.bases = slices.DeleteFunc(p.bases, func(b int64) bool { return b <= e.B })
+	case event.LogTruncated:
+		p.bases = slices.DeleteFunc(p.bases, func(b int64) bool { return b >= e.B })
+	}
+	w.bump()
+}
+
+func (w *world) applyClient(e *event.State) {
+	if w.hidden[e.ClientID] || e.ClientID == "" {
+		return
+	}
+	if e.Kind == event.ClientGone {
+		if c := w.clients[e.ClientID]; c != nil && c.conns > 0 {
+			c.conns--
+			w.bump()
+		}
+		return
+	}
+	c := w.client(e.ClientID)
+	c.conns++
+	if e.Text != "" {
+		c.software = e.Text
+	}
+	w.bump()
+}
+
+func (w *world) applyGroup(e *event.State) {
+	if e.Kind == event.GroupDeleted {
+		if g := w.groups[e.Group]; g != nil {
+			delete(w.groups, e.Group)
+			for k, l := range w.lags {
+				if l.group == g {
+					delete(w.lags, k)
+				}
+			}
+			w.lagList = slices.DeleteFunc(w.lagList, func(l *lag) bool { return l.group == g })
+			w.bump()
+		}
+		return
+	}
+	g := w.group(e.Group)
+	w.bump()
+	switch e.Kind {
+	case event.GroupState:
+		g.state, g.generation = e.Text, e.Epoch
+		if strings.EqualFold(e.Text, "Empty") || strings.EqualFold(e.Text, "Dead") {
+			g.members = nil
+		}
+	case event.MemberJoined:
+		w.addMember(g, Member{ID: e.Member, ClientID: e.ClientID})
+	case event.MemberLeft:
+		g.members = slices.DeleteFunc(slices.Clone(g.members), func(m Member) bool { return m.ID == e.Member })
+	case event.AssignmentChanged:
+		g.generation = e.Epoch
+	}
+}
+
+// addMember notes a member, or what is newly known of it. The list is copied,
+// since models that were made before share it.
+func (w *world) addMember(g *group, m Member) {
+	i := slices.IndexFunc(g.members, func(o Member) bool { return o.ID == m.ID })
+	switch {
+	case i < 0 && len(g.members) >= maxMembers:
+		return
+	case i < 0:
+		g.members = append(slices.Clone(g.members), m)
+	case m.ClientID != "" && g.members[i].ClientID != m.ClientID:
+		g.members = slices.Clone(g.members)
+		g.members[i] = m
+	default:
+		return
+	}
+	w.bump()
+}

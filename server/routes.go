@@ -26,6 +26,9 @@ func (s *Server) table() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{get, "/", "overview", s.overview},
+		{get, pathLive, "live", s.liveStream},
+		{get, "/live/snapshot", "live-snapshot", s.liveSnapshot},
+		{get, "/live/history", "live-history", s.liveHistory},
 
 		{post, "/theme", "theme", s.setTheme},
 		{post, "/demo/start", "demo-start", s.demoStart},

@@ -10,7 +10,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/logarium/logarium/engine/event"
 	"github.com/logarium/logarium/server/kafka"
+	"github.com/logarium/logarium/server/live"
 	"github.com/logarium/logarium/static"
 )
 
@@ -25,7 +27,8 @@ type Demo interface {
 // Config is what the console needs from outside.
 type Config struct {
 	Cluster      *kafka.Cluster
-	Demo         Demo // nil: none
+	Live         *live.Live // the picture of the embedded cluster; nil: an empty one
+	Demo         Demo       // nil: none
 	Logger       *slog.Logger
 	AllowedHosts []string     // names besides the loopback ones under which browsers may call the console
 	Version      string       // of the product
@@ -48,6 +51,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Live == nil {
+		cfg.Live = live.New(event.New(), live.Options{Build: cfg.Version, Logger: cfg.Logger})
 	}
 	files, err := static.Load()
 	if err != nil {

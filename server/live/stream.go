@@ -143,6 +143,11 @@ func (l *Live) Stream(w http.ResponseWriter, r *http.Request, o StreamOptions) e
 
 	g := newGuard(w, cancel, l.opt.WriteTimeout)
 	defer g.release()
+	// A server's read timeout would end the request: it waits for the next one
+	// on this connection all the while.
+	if err := g.rc.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("lift the read deadline: %w", err)
+	}
 	name := strconv.FormatUint(id, 10)
 	l.streams.server.CreateStream(name)
 	p := &pump{sub: sub, guard: g, cancel: cancel, heartbeat: l.opt.Heartbeat, publish: func(e *sse.Event) bool {

@@ -18,6 +18,8 @@ type api struct {
 	// beyond its answer, so that strings may point into the frame and the frame
 	// is used again.
 	owned bool
+
+	layout []fieldLayout // of the request's body; set by init
 }
 
 // Frame limits by what a request holds.
@@ -52,6 +54,10 @@ func init() {
 			panic(fmt.Sprintf("apis: two rows for key %d", a.key))
 		}
 		byKey[a.key] = a
+		var err error
+		if a.layout, err = parseSchema(schemas[a.key.Int16()]); err != nil {
+			panic(fmt.Sprintf("apis: %s: %v", a.name(), err))
+		}
 	}
 }
 

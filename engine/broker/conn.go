@@ -184,7 +184,8 @@ func (c *conn) decode(f frame) (*request, error) {
 		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
 	}
 	req.correlation, req.clientID = h.correlation, h.clientID
-	if err := c.b.guard(a, req.body, body); err != nil {
+	s := scan{b: body, version: version, flexible: req.body.IsFlexible(), elements: c.b.limits.MaxElements}
+	if err := s.check(a.layout); err != nil {
 		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
 	}
 	if u, ok := req.body.(kmsg.UnsafeReadFrom); ok && a.owned {

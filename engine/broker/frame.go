@@ -210,7 +210,7 @@ func parseHeader(b []byte, flexible bool) (h header, body []byte, err error) {
 		return h, b, nil
 	}
 	s := scan{b: b}
-	if !s.tags() {
+	if !s.tags(nil) {
 		return h, nil, errHeader
 	}
 	return h, s.b, nil

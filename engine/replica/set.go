@@ -2,77 +2,165 @@ package replica
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/logarium/logarium/engine/event"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/logarium/logarium/engine/metadata"
-	"github.com/logarium/logarium/engine/vfs"
+	"github.com/logarium/logarium/engine/storage"
 )
 
-// Durability says when what was appended counts as committed.
-type Durability int
+// Set holds the partitions of one broker and the workers that they share. All
+// methods may be called from any goroutine, but Apply from one at a time.
+type Set struct {
+	cfg     Config
+	files   *storage.FileCache
+	flush   *flusher
+	clean   bool             // the last run ended with Close(true)
+	points  map[string]int64 // recovery points of the last run by folder; nil after the first Apply
+	image   atomic.Pointer[metadata.Image]
+	stop    context.CancelFunc
+	workers sync.WaitGroup
 
-// The durabilities.
-const (
-	// Group commits after a sync that all logs with news share; the default.
-	Group Durability = iota
-	// OS commits when the operating system has the bytes: it outlives the
-	// process and not the machine. Logs are synced each FlushInterval.
-	OS
-	// Memory is for logs that are not on disk; nothing is synced.
-	Memory
-)
-
-// Config is what a Set needs to open.
-type Config struct {
-	BrokerID   int32
-	FS         vfs.FS
-	Durability Durability
-	Hub        *event.Hub
-	Logger     *slog.Logger
-	// RetentionInterval is how often old segments are looked for
-	// (log.retention.check.interval.ms); default 30 s (Kafka: 5 min).
-	RetentionInterval time.Duration
+	mu     sync.RWMutex // for what follows
+	byName map[string]*topic
+	byID   map[metadata.UUID]*topic
+	closed bool
 }
 
-// Set holds the partitions of one broker.
-type Set struct{}
+// topic is what a Set has of one topic: partition p at index p, nil where
+// another broker has it.
+type topic struct {
+	name  string
+	id    metadata.UUID
+	parts []*Partition
+}
 
-// Open prepares the folder.
-func Open(cfg Config) (*Set, error) { return &Set{}, nil }
+// Open reads how the last run ended and starts the workers. Logs are opened by
+// the first Apply.
+func Open(cfg Config) (*Set, error) {
+	cfg = cfg.withDefaults()
+	s := &Set{
+		cfg: cfg, files: storage.NewFileCache(cfg.OpenFiles),
+		byName: map[string]*topic{}, byID: map[metadata.UUID]*topic{},
+	}
+	var err error
+	if s.clean, s.points, err = readLastRun(cfg.FS, cfg.Logger); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.flush = startFlusher(cfg)
+	s.workers.Go(func() { every(ctx, cfg.RetentionInterval, s.retain) })
+	s.workers.Go(func() { every(ctx, cfg.CompactionInterval, s.compact) })
+	s.workers.Go(func() { every(ctx, cfg.CheckpointInterval, s.checkpoint) })
+	return s, nil
+}
 
-// Apply brings the partitions to a new image.
-func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error { return nil }
+// every calls fn each interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, fn func(context.Context)) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			fn(ctx)
+		}
+	}
+}
 
-// Partition returns a partition that this broker has a replica of.
-func (s *Set) Partition(topic string, index int32) (*Partition, error) { return nil, nil }
+// Partition returns a replica by its topic's name: UNKNOWN_TOPIC_OR_PARTITION
+// if the cluster has no such partition, NOT_LEADER_OR_FOLLOWER if another
+// broker has it.
+func (s *Set) Partition(name string, index int32) (*Partition, error) {
+	s.mu.RLock()
+	t := s.byName[name]
+	s.mu.RUnlock()
+	return s.at(t, index, func(img *metadata.Image) *metadata.Topic { return img.Topic(name) }, kerr.UnknownTopicOrPartition)
+}
 
-// ByID returns a partition that this broker has a replica of.
-func (s *Set) ByID(id metadata.UUID, index int32) (*Partition, error) { return nil, nil }
+// ByID is Partition by topic id; an id that the cluster does not know is
+// UNKNOWN_TOPIC_ID.
+func (s *Set) ByID(id metadata.UUID, index int32) (*Partition, error) {
+	s.mu.RLock()
+	t := s.byID[id]
+	s.mu.RUnlock()
+	return s.at(t, index, func(img *metadata.Image) *metadata.Topic { return img.TopicByID(id) }, kerr.UnknownTopicID)
+}
 
-// Close ends all work and closes the logs.
-func (s *Set) Close(clean bool) error { return nil }
+func (s *Set) at(t *topic, index int32, find func(*metadata.Image) *metadata.Topic, unknown error) (*Partition, error) {
+	if t != nil && index >= 0 && int(index) < len(t.parts) && t.parts[index] != nil {
+		return t.parts[index], nil
+	}
+	img := s.image.Load()
+	if img == nil {
+		return nil, unknown
+	}
+	switch mt := find(img); {
+	case mt == nil:
+		return nil, unknown
+	case index < 0 || int(index) >= len(mt.Partitions):
+		return nil, kerr.UnknownTopicOrPartition
+	}
+	return nil, kerr.NotLeaderForPartition
+}
 
-// Partition is one partition on this broker.
-type Partition struct{}
+// Partitions returns all replicas of this broker, in no order.
+func (s *Set) Partitions() []*Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []*Partition
+	for _, t := range s.byID {
+		for _, p := range t.parts {
+			if p != nil {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
 
-// AppendBatch appends one record batch that this broker built itself.
-func (p *Partition) AppendBatch(batch []byte) (last int64, err error) { return 0, nil }
-
-// Notify calls fn once: with nil when the high watermark has passed offset,
-// with an error when it never will. fn must not block; it may be called before
-// Notify returns.
-func (p *Partition) Notify(offset int64, fn func(error)) {}
-
-// WaitCommitted waits until the high watermark has passed offset.
-func (p *Partition) WaitCommitted(ctx context.Context, offset int64) error { return nil }
-
-// Read appends whole batches below the high watermark to dst.
-func (p *Partition) Read(dst []byte, from int64, maxBytes int) ([]byte, error) { return dst, nil }
-
-// Start returns the log start offset.
-func (p *Partition) Start() int64 { return 0 }
-
-// End returns the log end offset.
-func (p *Partition) End() int64 { return 0 }
+// Close ends the workers, answers who still waits with an error, and closes
+// the logs. A clean close syncs them first and leaves a mark by which the next
+// start need not read them; a close that is not clean leaves everything as a
+// crash of the process would.
+func (s *Set) Close(clean bool) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
+	s.workers.Wait()
+	s.flush.close()
+	parts := s.Partitions()
+	var g errgroup.Group
+	g.SetLimit(openAtOnce)
+	errs := make([]error, len(parts))
+	for i, p := range parts {
+		g.Go(func() error {
+			errs[i] = p.close(clean)
+			return nil
+		})
+	}
+	_ = g.Wait() // the goroutines put their errors into errs
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing logs: %w", err)
+	}
+	if !clean {
+		return nil
+	}
+	if err := s.writeCheckpoint(parts); err != nil {
+		return err
+	}
+	return writeCleanMark(s.cfg.FS)
+}

@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/metadata"
+	"github.com/logarium/logarium/engine/storage"
+)
+
+// openAtOnce is how many logs are opened or closed at the same time.
+const openAtOnce = 8
+
+// Apply brings the replicas to img: logs of deleted topics are removed, those
+// of new ones made, leaders and settings set. The first call opens all logs and
+// clears away folders of topics that are no more. A log that cannot be opened
+// is offline (KAFKA_STORAGE_ERROR) and named in the error; the others go on.
+func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
+	var errs []error
+	first := s.image.Load() == nil
+	if first {
+		d = img.Full()
+		errs = append(errs, s.claim(img))
+	}
+	for _, t := range d.TopicsDeleted {
+		errs = append(errs, s.remove(t))
+	}
+	var added []*Partition
+	for _, t := range d.TopicsCreated {
+		for i := range t.Partitions {
+			if p := s.add(t, int32(i)); p != nil {
+				added = append(added, p)
+			}
+		}
+	}
+	for _, c := range d.PartitionsChanged {
+		if c.Old == nil {
+			if p := s.add(c.Topic, c.Partition); p != nil {
+				added = append(added, p)
+			}
+		}
+	}
+	errs = append(errs, s.open(img, added))
+	s.publish(img, added)
+	for _, c := range d.PartitionsChanged {
+		if c.Old != nil {
+			errs = append(errs, s.lead(c.Topic, c.Partition))
+		}
+	}
+	s.configure(img, d)
+	if first {
+		s.points = nil
+	}
+	return errors.Join(errs...)
+}
+
+// add makes the replica of a partition if this broker is to have one. It is
+// not found before publish.
+func (s *Set) add(t *metadata.Topic, index int32) *Partition {
+	mp := &t.Partitions[index]
+	if !slices.Contains(mp.Replicas, s.cfg.BrokerID) {
+		return nil
+	}
+	return newPartition(s, t, index)
+}
+
+// open opens the logs of new replicas.
+func (s *Set) open(img *metadata.Image, added []*Partition) error {
+	var g errgroup.Group
+	g.SetLimit(openAtOnce)
+	errs := make([]error, len(added))
+	for i, p := range added {
+		g.Go(func() error {
+			t := img.TopicByID(p.id)
+			if err := p.open(configOf(img, t), s.clean, s.points[p.dir()]); err != nil {
+				p.fail(err)
+				errs[i] = fmt.Errorf("opening %s: %w", p.dir(), err)
+				return nil
+			}
+			errs[i] = p.lead(&t.Partitions[p.index])
+			return nil
+		})
+	}
+	_ = g.Wait() // the goroutines put their errors into errs
+	return errors.Join(errs...)
+}
+
+// publish makes new replicas and the image visible.
+func (s *Set) publish(img *metadata.Image, added []*Partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grown := map[*topic]bool{}
+	for _, p := range added {
+		t := s.byID[p.id]
+		if t == nil {
+			t = &topic{name: p.topic, id: p.id}
+			s.byID[p.id] = t
+			s.byName[p.topic] = t
+			grown[t] = true
+		}
+		if !grown[t] { // readers have the old slice
+			t = &topic{name: t.name, id: t.id, parts: slices.Clone(t.parts)}
+			s.byID[p.id], s.byName[p.topic] = t, t
+			grown[t] = true
+		}
+		for len(t.parts) <= int(p.index) {
+			t.parts = append(t.parts, nil)
+		}
+		t.parts[p.index] = p
+	}
+	s.image.Store(img)
+}
+
+// remove ends the replicas of a deleted topic and removes their folders.
+func (s *Set) remove(mt *metadata.Topic) error {
+	s.mu.Lock()
+	t := s.byID[mt.ID]
+	delete(s.byID, mt.ID)
+	if s.byName[mt.Name] == t {
+		delete(s.byName, mt.Name)
+	}
+	s.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	var errs []error
+	for _, p := range t.parts {
+		if p != nil {
+			errs = append(errs, p.delete())
+		}
+	}
+	s.cfg.Hub.DropLinks(mt.Name)
+	return errors.Join(errs...)
+}
+
+// lead tells a replica who leads its partition now.
+func (s *Set) lead(t *metadata.Topic, index int32) error {
+	s.mu.RLock()
+	held := s.byID[t.ID]
+	s.mu.RUnlock()
+	if held == nil || int(index) >= len(held.parts) || held.parts[index] == nil {
+		return nil
+	}
+	return held.parts[index].lead(&t.Partitions[index])
+}
+
+// configure hands changed settings to the logs.
+func (s *Set) configure(img *metadata.Image, d *metadata.Delta) {
+	all := false
+	for _, c := range d.ConfigsChanged {
+		switch {
+		case c.Resource.Type != metadata.ResourceTopic:
+			all = true // the defaults of every topic
+		default:
+			s.mu.RLock()
+			t := s.byName[c.Resource.Name]
+			s.mu.RUnlock()
+			s.configureTopic(img, t)
+		}
+	}
+	if !all {
+		return
+	}
+	s.mu.RLock()
+	topics := make([]*topic, 0, len(s.byID))
+	for _, t := range s.byID {
+		topics = append(topics, t)
+	}
+	s.mu.RUnlock()
+	for _, t := range topics {
+		s.configureTopic(img, t)
+	}
+}
+
+func (s *Set) configureTopic(img *metadata.Image, t *topic) {
+	if t == nil {
+		return
+	}
+	mt := img.TopicByID(t.id)
+	if mt == nil {
+		return
+	}
+	cfg := configOf(img, mt)
+	for _, p := range t.parts {
+		if p != nil {
+			p.configure(cfg)
+		}
+	}
+}
+
+// claim makes sure that the folder is of this cluster and clears away the
+// folders of topics that the metadata no longer has. Nothing is removed from
+// the folder of another cluster: metadata that was lost must not take the logs
+// along.
+func (s *Set) claim(img *metadata.Image) error {
+	if err := s.claimIdentity(img.ClusterID()); err != nil {
+		return err
+	}
+	names, err := s.cfg.FS.List(".")
+	if err != nil {
+		return fmt.Errorf("listing the data folder: %w", err)
+	}
+	var errs []error
+	for _, name := range names {
+		if strings.HasSuffix(name, deletedSuffix) {
+			errs = append(errs, s.cfg.FS.RemoveAll(name))
+			continue
+		}
+		topic, index, ok := splitFolder(name)
+		if !ok || topic == metadata.ClusterMetadataTopic {
+			continue
+		}
+		id, err := storage.ReadTopicID(s.cfg.FS, name)
+		if err != nil {
+			s.cfg.Logger.Warn("a folder looks like a log but has no topic id; it is left alone", "folder", name, "err", err)
+			continue
+		}
+		if t := img.TopicByID(metadata.UUID(id)); t != nil && t.Name == topic && int(index) < len(t.Partitions) {
+			continue
+		}
+		s.cfg.Logger.Info("removing the log of a deleted topic", "folder", name, "topicID", metadata.UUID(id))
+		errs = append(errs, s.cfg.FS.RemoveAll(name))
+	}
+	return errors.Join(append(errs, s.cfg.FS.SyncDir("."))...)
+}
+
+// folder names a log's folder as Kafka does.
+func folder(topic string, index int32) string { return topic + "-" + strconv.Itoa(int(index)) }
+
+// splitFolder is the reverse of folder.
+func splitFolder(name string) (topic string, index int32, ok bool) {
+	at := strings.LastIndexByte(name, '-')
+	if at <= 0 {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(name[at+1:], 10, 31)
+	if err != nil || folder(name[:at], int32(n)) != name {
+		return "", 0, false
+	}
+	return name[:at], int32(n), true
+}
+
+// key names the replica to the hub.
+func (p *Partition) key() event.PartitionKey {
+	return event.PartitionKey{Broker: p.set.cfg.BrokerID, Topic: p.topic, Partition: p.index}
+}

@@ -1,0 +1,75 @@
+package replica
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/vfs"
+)
+
+// Durability says when what was appended counts as committed.
+type Durability int
+
+// The durabilities.
+const (
+	// Group commits what a sync has covered; while one sync of a log runs, the
+	// next collects. The default.
+	Group Durability = iota
+	// OS commits what the operating system has: it outlives the process and
+	// not the machine. Logs are synced within FlushInterval.
+	OS
+	// Memory is for an FS that is not on disk; nothing is synced.
+	Memory
+)
+
+// Config is what a Set needs to open. FS and Hub are required; a zero interval
+// or count takes its default.
+type Config struct {
+	BrokerID   int32
+	FS         vfs.FS // the broker's folder
+	Durability Durability
+	Hub        *event.Hub
+	Logger     *slog.Logger
+	// Syncers is how many logs are synced at the same time; default 4.
+	Syncers int
+	// FlushInterval is how long, with durability OS, an append may wait for its
+	// sync (flush.ms); default 1 s.
+	FlushInterval time.Duration
+	// RetentionInterval is how often old segments are looked for
+	// (log.retention.check.interval.ms); default 30 s (Kafka: 5 min).
+	RetentionInterval time.Duration
+	// CompactionInterval is how often logs are looked at for compaction
+	// (log.cleaner.backoff.ms); default 15 s.
+	CompactionInterval time.Duration
+	// CheckpointInterval is how often recovery points are written
+	// (log.flush.offset.checkpoint.interval.ms); default 60 s.
+	CheckpointInterval time.Duration
+	// OpenFiles bounds the open files of older segments; default 1024.
+	OpenFiles int
+	// ProducerExpiration forgets an idle producer (producer.id.expiration.ms);
+	// default 24 h.
+	ProducerExpiration time.Duration
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.Syncers, 4)
+	orDefault(&c.FlushInterval, time.Second)
+	orDefault(&c.RetentionInterval, 30*time.Second)
+	orDefault(&c.CompactionInterval, 15*time.Second)
+	orDefault(&c.CheckpointInterval, time.Minute)
+	orDefault(&c.OpenFiles, 1024)
+	orDefault(&c.ProducerExpiration, 24*time.Hour)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Logger = c.Logger.With("broker", c.BrokerID)
+	return c
+}

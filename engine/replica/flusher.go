@@ -1,0 +1,131 @@
+package replica
+
+import (
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// flusher syncs the logs that have news. Each log is synced by one syncer at a
+// time; what is appended meanwhile goes into its next sync. There is no fixed
+// delay: syncs run back to back as long as there is something to sync.
+type flusher struct {
+	cfg     Config
+	mu      sync.Mutex
+	queue   []*Partition
+	wakeup  chan struct{} // one token for an idle syncer
+	closing chan struct{}
+	done    sync.WaitGroup
+}
+
+func startFlusher(cfg Config) *flusher {
+	f := &flusher{cfg: cfg, wakeup: make(chan struct{}, cfg.Syncers), closing: make(chan struct{})}
+	switch cfg.Durability {
+	case Group:
+		for range cfg.Syncers {
+			f.done.Go(f.sync)
+		}
+	case OS:
+		f.done.Go(f.syncLazily)
+	}
+	return f
+}
+
+// add queues a partition for a sync, once.
+func (f *flusher) add(p *Partition) {
+	if f.cfg.Durability == Memory || !p.dirty.CompareAndSwap(false, true) {
+		return
+	}
+	f.mu.Lock()
+	f.queue = append(f.queue, p)
+	f.mu.Unlock()
+	select {
+	case f.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// next takes a partition from the queue, nil if it is empty.
+func (f *flusher) next() *Partition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		return nil
+	}
+	p := f.queue[0]
+	f.queue[0] = nil
+	f.queue = f.queue[1:]
+	return p
+}
+
+func (f *flusher) sync() {
+	for {
+		for p := f.next(); p != nil; p = f.next() {
+			p.sync()
+		}
+		select {
+		case <-f.closing:
+			return
+		case <-f.wakeup:
+		}
+	}
+}
+
+// syncLazily syncs FlushInterval after the first append since the last time.
+func (f *flusher) syncLazily() {
+	for {
+		select {
+		case <-f.closing:
+			return
+		case <-f.wakeup:
+		}
+		pause := time.NewTimer(f.cfg.FlushInterval)
+		select {
+		case <-f.closing:
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+		for p := f.next(); p != nil; p = f.next() {
+			p.sync()
+		}
+	}
+}
+
+// close ends the syncers after the syncs in hand.
+func (f *flusher) close() {
+	close(f.closing)
+	f.done.Wait()
+}
+
+// sync makes what was appended durable, and commits it if that is what commits
+// wait for. A log that failed to sync is never synced again.
+func (p *Partition) sync() {
+	p.mu.Lock()
+	p.dirty.Store(false) // an append from here on queues the partition again
+	bytes := p.appended
+	skip := p.failed || p.down.Load() != nil
+	p.mu.Unlock()
+	if skip {
+		return
+	}
+	through, err := p.log.Sync()
+	var told waiters
+	var outcome error
+	p.mu.Lock()
+	switch {
+	case p.down.Load() != nil: // closed or deleted meanwhile: who waited has been told
+	case err != nil:
+		told, outcome = p.broken(err), storageError(err)
+	default:
+		told = p.advance(through, bytes)
+	}
+	p.mu.Unlock()
+	told.tell(outcome)
+}
+
+// storageError is the answer of a log that failed.
+func storageError(err error) error {
+	return &problem{kerr.KafkaStorageError, err.Error()}
+}

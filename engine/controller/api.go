@@ -35,9 +35,6 @@ type Config struct {
 	// MaxReplicationFactor is the highest replication factor that topics may
 	// have, 1 if 0.
 	MaxReplicationFactor int
-	// MaxPartitions is the highest number of partitions of all topics together,
-	// 20,000 if 0.
-	MaxPartitions int
 	// SnapshotBytes is the size of the log after which a snapshot is taken and
 	// the log is cut, 4 MiB if 0.
 	SnapshotBytes int64
@@ -131,7 +128,7 @@ type ConfigResult struct {
 // CreateTopics makes topics, each for itself. The results are in the order of
 // the request.
 func (c *Controller) CreateTopics(ctx context.Context, topics []NewTopic, validateOnly bool) []TopicResult {
-	return call(ctx, c, createTopics{topics, validateOnly}, func(err error) []TopicResult {
+	return call(ctx, c, command[[]TopicResult](createTopics{topics, validateOnly}), func(err error) []TopicResult {
 		out := make([]TopicResult, len(topics))
 		for i, t := range topics {
 			out[i] = TopicResult{Name: t.Name, Err: err}
@@ -143,7 +140,7 @@ func (c *Controller) CreateTopics(ctx context.Context, topics []NewTopic, valida
 // DeleteTopics removes topics, each for itself. The results are in the order
 // of the request.
 func (c *Controller) DeleteTopics(ctx context.Context, topics []TopicRef) []TopicResult {
-	return call(ctx, c, deleteTopics{topics}, func(err error) []TopicResult {
+	return call(ctx, c, command[[]TopicResult](deleteTopics{topics}), func(err error) []TopicResult {
 		out := make([]TopicResult, len(topics))
 		for i, t := range topics {
 			out[i] = TopicResult{Name: t.Name, ID: t.ID, Err: err}
@@ -155,7 +152,7 @@ func (c *Controller) DeleteTopics(ctx context.Context, topics []TopicRef) []Topi
 // CreatePartitions adds partitions to topics, each for itself. The results are
 // in the order of the request.
 func (c *Controller) CreatePartitions(ctx context.Context, topics []NewPartitions, validateOnly bool) []TopicResult {
-	return call(ctx, c, createPartitions{topics, validateOnly}, func(err error) []TopicResult {
+	return call(ctx, c, command[[]TopicResult](createPartitions{topics, validateOnly}), func(err error) []TopicResult {
 		out := make([]TopicResult, len(topics))
 		for i, t := range topics {
 			out[i] = TopicResult{Name: t.Topic, Err: err}
@@ -167,7 +164,7 @@ func (c *Controller) CreatePartitions(ctx context.Context, topics []NewPartition
 // AlterConfigs changes settings, each resource for itself. The results are in
 // the order of the request.
 func (c *Controller) AlterConfigs(ctx context.Context, alterations []ConfigAlteration, validateOnly bool) []ConfigResult {
-	return call(ctx, c, alterConfigs{alterations, validateOnly}, func(err error) []ConfigResult {
+	return call(ctx, c, command[[]ConfigResult](alterConfigs{alterations, validateOnly}), func(err error) []ConfigResult {
 		out := make([]ConfigResult, len(alterations))
 		for i, a := range alterations {
 			out[i] = ConfigResult{Resource: a.Resource, Err: err}
@@ -179,19 +176,19 @@ func (c *Controller) AlterConfigs(ctx context.Context, alterations []ConfigAlter
 // RegisterBroker registers a broker, unfenced, and returns its epoch. Partitions
 // without a leader whose in-sync replica it is get one.
 func (c *Controller) RegisterBroker(ctx context.Context, b metadata.Broker) (epoch int64, err error) {
-	r := call(ctx, c, registerBroker{b}, func(err error) brokerResult { return brokerResult{err: err} })
+	r := call(ctx, c, command[brokerResult](registerBroker{b}), func(err error) brokerResult { return brokerResult{err: err} })
 	return r.epoch, r.err
 }
 
 // FenceBroker takes the leadership of all its partitions from a broker that
 // stops or has failed.
 func (c *Controller) FenceBroker(ctx context.Context, id int32) error {
-	return call(ctx, c, fenceBroker{id}, func(err error) brokerResult { return brokerResult{err: err} }).err
+	return call(ctx, c, command[brokerResult](fenceBroker{id}), func(err error) brokerResult { return brokerResult{err: err} }).err
 }
 
 // AllocateProducerIDs gives a broker the producer ids first to first+count-1.
 // No id is ever given twice.
 func (c *Controller) AllocateProducerIDs(ctx context.Context, brokerID int32) (first int64, count int32, err error) {
-	r := call(ctx, c, allocateProducerIDs{brokerID}, func(err error) producerIDsResult { return producerIDsResult{err: err} })
+	r := call(ctx, c, command[producerIDsResult](allocateProducerIDs{brokerID}), func(err error) producerIDsResult { return producerIDsResult{err: err} })
 	return r.first, r.count, r.err
 }

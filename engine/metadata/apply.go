@@ -18,6 +18,7 @@ func (i *Image) Apply(recs ...Record) (*Image, *Delta, error) {
 		before: i,
 		topics: tableEditor[string, *Topic]{table: i.topics},
 		byID:   tableEditor[UUID, *Topic]{table: i.byID},
+		folded: tableEditor[string, string]{table: i.folded},
 		open:   make(map[UUID]*openTopic),
 	}
 	for n, r := range recs {
@@ -26,7 +27,7 @@ func (i *Image) Apply(recs ...Record) (*Image, *Delta, error) {
 			return nil, nil, fmt.Errorf("record %d of %d (%T): %w", n+1, len(recs), r, err)
 		}
 	}
-	next.topics, next.byID = e.topics.table, e.byID.table
+	next.topics, next.byID, next.folded = e.topics.table, e.byID.table, e.folded.table
 	next.sorted = i.sorted
 	if len(e.order) > 0 {
 		next.sorted = new(sortedTopics)
@@ -39,6 +40,7 @@ type editor struct {
 	next, before *Image
 	topics       tableEditor[string, *Topic]
 	byID         tableEditor[UUID, *Topic]
+	folded       tableEditor[string, string]
 
 	open    map[UUID]*openTopic
 	order   []*openTopic // as they were first touched
@@ -114,7 +116,7 @@ func (r BrokerRegistrationRecord) apply(e *editor) error {
 	if r.ID < 0 {
 		return fmt.Errorf("broker id %d is negative", r.ID)
 	}
-	b := Broker{ID: r.ID, Epoch: e.next.offset, Rack: r.Rack, Listeners: r.Listeners, Fenced: r.Fenced}
+	b := Broker(r)
 	at, ok := e.broker(r.ID)
 	if ok {
 		e.next.brokers[at] = b
@@ -153,6 +155,9 @@ func (r TopicRecord) apply(e *editor) error {
 	if _, ok := e.byID.get(r.ID); ok || e.open[r.ID] != nil || r.ID.IsZero() {
 		return fmt.Errorf("topic id %s is taken", r.ID)
 	}
+	if CanCollide(r.Name) {
+		e.folded.set(CollidesAs(r.Name), r.Name)
+	}
 	e.add(&openTopic{now: &Topic{ID: r.ID, Name: r.Name, Internal: IsInternalTopic(r.Name)}})
 	return nil
 }
@@ -167,7 +172,7 @@ func (r PartitionRecord) apply(e *editor) error {
 	}
 	o.own(r.Partition)
 	o.now.Partitions = append(o.now.Partitions, Partition{
-		Leader: r.Leader, LeaderEpoch: r.LeaderEpoch, Replicas: r.Replicas, ISR: r.ISR,
+		Leader: r.Leader, LeaderEpoch: r.LeaderEpoch, PartitionEpoch: r.PartitionEpoch, Replicas: r.Replicas, ISR: r.ISR,
 	})
 	e.next.partitions++
 	return nil
@@ -205,6 +210,9 @@ func (r RemoveTopicRecord) apply(e *editor) error {
 	e.next.partitions -= len(o.now.Partitions)
 	e.topics.remove(o.now.Name)
 	e.byID.remove(o.now.ID)
+	if CanCollide(o.now.Name) {
+		e.folded.remove(CollidesAs(o.now.Name))
+	}
 	o.now = nil
 	return nil
 }

@@ -74,13 +74,13 @@ var decoders = map[kind]func(*reader) Record{
 	kindCluster:    func(r *reader) Record { return ClusterRecord{ClusterID: r.string()} },
 	kindController: func(r *reader) Record { return ControllerRecord{ID: r.int32(), Epoch: r.int32()} },
 	kindBrokerRegistration: func(r *reader) Record {
-		return BrokerRegistrationRecord{ID: r.int32(), Rack: r.string(), Listeners: r.listeners(), Fenced: r.bool()}
+		return BrokerRegistrationRecord{ID: r.int32(), Epoch: r.int64(), Rack: r.string(), Listeners: r.listeners(), Fenced: r.bool()}
 	},
 	kindBrokerChange: func(r *reader) Record { return BrokerChangeRecord{ID: r.int32(), Fenced: r.bool()} },
 	kindTopic:        func(r *reader) Record { return TopicRecord{ID: r.uuid(), Name: r.string()} },
 	kindPartition: func(r *reader) Record {
 		return PartitionRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(), LeaderEpoch: r.int32(),
-			Replicas: r.int32s(), ISR: r.int32s()}
+			PartitionEpoch: r.int32(), Replicas: r.int32s(), ISR: r.int32s()}
 	},
 	kindPartitionChange: func(r *reader) Record {
 		return PartitionChangeRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(),
@@ -111,7 +111,8 @@ func (r ControllerRecord) append(b []byte) []byte {
 }
 
 func (r BrokerRegistrationRecord) append(b []byte) []byte {
-	b = appendString(appendInt(b, r.ID), r.Rack)
+	b = binary.AppendVarint(appendInt(b, r.ID), r.Epoch)
+	b = appendString(b, r.Rack)
 	b = binary.AppendUvarint(b, uint64(len(r.Listeners)))
 	for _, l := range r.Listeners {
 		b = appendInt(appendString(appendString(b, l.Name), l.Host), l.Port)
@@ -125,7 +126,7 @@ func (r TopicRecord) append(b []byte) []byte { return appendString(append(b, r.I
 
 func (r PartitionRecord) append(b []byte) []byte {
 	b = appendInt(append(b, r.TopicID[:]...), r.Partition)
-	b = appendInt(appendInt(b, r.Leader), r.LeaderEpoch)
+	b = appendInt(appendInt(appendInt(b, r.Leader), r.LeaderEpoch), r.PartitionEpoch)
 	return appendInts(appendInts(b, r.Replicas), r.ISR)
 }
 

@@ -22,6 +22,7 @@ type Image struct {
 	brokers        []Broker // by id
 	topics         table[string, *Topic]
 	byID           table[UUID, *Topic]
+	folded         table[string, string]        // by CollidesAs, the names that CanCollide
 	configs        map[string]map[string]string // dynamic broker settings by id; "" is the cluster's default
 	static         map[string]string
 	sorted         *sortedTopics
@@ -81,6 +82,7 @@ func NewImage(static map[string]string) *Image {
 		controller: -1,
 		topics:     newTable[string, *Topic](hashName),
 		byID:       newTable[UUID, *Topic](hashID),
+		folded:     newTable[string, string](hashName),
 		static:     static,
 		sorted:     new(sortedTopics),
 	}
@@ -133,6 +135,16 @@ func (i *Image) Topic(name string) *Topic {
 func (i *Image) TopicByID(id UUID) *Topic {
 	t, _ := i.byID.get(id)
 	return t
+}
+
+// Colliding returns the topic whose name differs from name in '.' and '_'
+// alone, or is name; empty if there is none.
+func (i *Image) Colliding(name string) string {
+	if !CanCollide(name) {
+		return ""
+	}
+	other, _ := i.folded.get(CollidesAs(name))
+	return other
 }
 
 // TopicCount returns the number of topics.

@@ -34,9 +34,10 @@ type ClusterRecord struct{ ClusterID string }
 type ControllerRecord struct{ ID, Epoch int32 }
 
 // BrokerRegistrationRecord registers a broker, or registers it again with
-// other listeners. The broker's epoch is the offset of the record.
+// other listeners. Epoch is the offset that the record had in the log.
 type BrokerRegistrationRecord struct {
 	ID        int32
+	Epoch     int64
 	Rack      string
 	Listeners []Listener
 	Fenced    bool
@@ -57,11 +58,12 @@ type TopicRecord struct {
 // PartitionRecord adds a partition to a topic; Partition is the number of
 // partitions the topic has.
 type PartitionRecord struct {
-	TopicID       UUID
-	Partition     int32
-	Leader        int32
-	LeaderEpoch   int32
-	Replicas, ISR []int32
+	TopicID        UUID
+	Partition      int32
+	Leader         int32
+	LeaderEpoch    int32
+	PartitionEpoch int32
+	Replicas, ISR  []int32
 }
 
 // LeaderUnchanged in a PartitionChangeRecord keeps the leader and its epoch.

@@ -60,3 +60,6 @@ func isNameByte(c byte) bool {
 // CollidesAs returns the name by which topics collide: two topics whose names
 // differ in '.' and '_' alone would share the name of a metric in Kafka.
 func CollidesAs(name string) string { return strings.ReplaceAll(name, ".", "_") }
+
+// CanCollide says whether another name could collide with name.
+func CanCollide(name string) bool { return strings.ContainsAny(name, "._") }

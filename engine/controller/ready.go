@@ -1,0 +1,233 @@
+package controller
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/logarium/logarium/engine/metadata"
+)
+
+// step lets raft do something, and then does all that raft asks for.
+func (c *Controller) step(do func() error) {
+	if c.failed != nil {
+		return
+	}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case raftPanic:
+			c.fail(errors.New(string(p)))
+		default:
+			panic(p)
+		}
+	}()
+	if err := do(); err != nil {
+		c.fail(err)
+		return
+	}
+	for c.node.HasReady() {
+		if err := c.handle(c.node.Ready()); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	if c.store.size > c.cfg.SnapshotBytes && c.applied > c.store.base {
+		if err := c.store.compact(c.applied, c.Image().AppendTo(nil)); err != nil {
+			c.fail(fmt.Errorf("write a snapshot: %w", err))
+		}
+	}
+}
+
+// handle persists, sends and applies, in this order.
+func (c *Controller) handle(rd raft.Ready) error {
+	if rd.SoftState != nil {
+		c.elected(rd.SoftState)
+	}
+	if !raft.IsEmptySnap(rd.Snapshot) {
+		if err := c.restore(rd); err != nil {
+			return fmt.Errorf("install a snapshot: %w", err)
+		}
+	} else if rd.MustSync {
+		if err := c.store.save(rd.HardState, rd.Entries); err != nil {
+			return fmt.Errorf("append to the log: %w", err)
+		}
+	}
+	for _, m := range rd.Messages {
+		if err := c.send(m); err != nil {
+			return err
+		}
+	}
+	if err := c.apply(rd.CommittedEntries); err != nil {
+		return err
+	}
+	c.node.Advance(rd)
+	return c.begin()
+}
+
+func (c *Controller) send(m *raftpb.Message) error {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode a message: %w", err)
+	}
+	c.cfg.Transport.Send(int32(m.GetTo()), b)
+	if m.GetType() == raftpb.MsgSnap {
+		// Whether it arrives is seen by the follower's next answer: raft asks
+		// from there, and sends the snapshot again if it must.
+		c.node.ReportSnapshot(m.GetTo(), raft.SnapshotFinish)
+	}
+	return nil
+}
+
+func decodeMessage(b []byte) (*raftpb.Message, error) {
+	m := new(raftpb.Message)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("message of a voter: %w", err)
+	}
+	return m, nil
+}
+
+// elected notes that leadership was won or lost.
+func (c *Controller) elected(s *raft.SoftState) {
+	leads := s.RaftState == raft.StateLeader
+	if leads == c.lead.elected {
+		return
+	}
+	c.abandon(notController())
+	if leads {
+		c.lead = leadership{elected: true, term: c.node.BasicStatus().GetTerm()}
+	}
+}
+
+// restore takes over the image that the leader sent.
+func (c *Controller) restore(rd raft.Ready) error {
+	img, err := metadata.ReadImage(rd.Snapshot.GetData(), c.cfg.StaticDefaults)
+	if err != nil {
+		return err
+	}
+	if err := c.store.install(rd.Snapshot, rd.HardState, rd.Entries); err != nil {
+		return err
+	}
+	before := c.Image()
+	c.applied = rd.Snapshot.GetMetadata().GetIndex()
+	c.publish(img, img.Since(before))
+	return nil
+}
+
+// apply takes committed entries into the image, tells the watchers, and
+// answers those who wait. Entries of earlier leaders come first; what changed
+// by them is not told as events, since their own leader told it.
+func (c *Controller) apply(entries []*raftpb.Entry) error {
+	own := len(entries)
+	for own > 0 && c.lead.elected && entries[own-1].GetTerm() == c.lead.term {
+		own--
+	}
+	for i, part := range [][]*raftpb.Entry{entries[:own], entries[own:]} {
+		if len(part) == 0 {
+			continue
+		}
+		recs, seqs, err := decodeEntries(part)
+		if err != nil {
+			return err
+		}
+		c.applied = part[len(part)-1].GetIndex()
+		if len(recs) > 0 {
+			before := c.Image()
+			img, delta, err := before.Apply(recs...)
+			if err != nil {
+				return fmt.Errorf("entries up to %d: %w", c.applied, err)
+			}
+			c.publish(img, delta)
+			if i == 1 {
+				c.emit(before, img, delta)
+			}
+		}
+		if i == 1 {
+			c.answer(seqs)
+		}
+	}
+	return nil
+}
+
+// decodeEntries returns the records of entries, and the sequence numbers of
+// their proposals.
+func decodeEntries(entries []*raftpb.Entry) (recs []metadata.Record, seqs []uint64, err error) {
+	for _, e := range entries {
+		if len(e.GetData()) == 0 {
+			continue // raft's own, at the start of a term
+		}
+		if e.GetType() != raftpb.EntryNormal {
+			return nil, nil, fmt.Errorf("entry %d has type %s", e.GetIndex(), e.GetType())
+		}
+		seq, w := binary.Uvarint(e.GetData())
+		if w <= 0 {
+			return nil, nil, fmt.Errorf("entry %d has no sequence number", e.GetIndex())
+		}
+		more, err := metadata.DecodeRecords(e.GetData()[w:])
+		if err != nil {
+			return nil, nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
+		}
+		recs, seqs = append(recs, more...), append(seqs, seq)
+	}
+	return recs, seqs, nil
+}
+
+func (c *Controller) publish(img *metadata.Image, delta *metadata.Delta) {
+	c.image.Store(img)
+	for _, fn := range c.watchers {
+		fn(img, delta)
+	}
+}
+
+// answer gives the parked answers of applied proposals.
+func (c *Controller) answer(seqs []uint64) {
+	for _, seq := range seqs {
+		if len(c.lead.parked) == 0 || c.lead.parked[0].seq != seq {
+			continue
+		}
+		p := c.lead.parked[0]
+		c.lead.parked = c.lead.parked[1:]
+		finish(p.waiting, nil)
+	}
+}
+
+// begin makes a newly elected leader the active controller: once everything
+// before its term is applied it appends its first records, and once those are
+// applied it takes requests.
+func (c *Controller) begin() error {
+	l := &c.lead
+	if !l.elected || l.ready || l.seq > 0 {
+		return nil
+	}
+	term, err := c.store.Term(c.applied)
+	if err != nil {
+		return err
+	}
+	if term != l.term {
+		return nil
+	}
+	recs, err := c.machine.begin(c.Image(), c.cfg, int32(l.term))
+	if err != nil {
+		return err
+	}
+	after, _, err := c.Image().Apply(recs...)
+	if err != nil {
+		return err
+	}
+	first := &request{finish: func(err error) {
+		if err != nil {
+			return
+		}
+		l.ready = true
+		select {
+		case <-c.ready:
+		default:
+			close(c.ready)
+		}
+	}}
+	return c.propose([]*request{first}, metadata.AppendRecords(nil, recs...), after)
+}

@@ -1,0 +1,83 @@
+package metadata
+
+const (
+	longMax = "9223372036854775807"
+	week    = "604800000" // ms
+	day     = "86400000"  // ms
+)
+
+var compressionTypes = []string{"uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"}
+
+// topicTable and topicSettings hold every topic setting of Apache Kafka 4.3,
+// with its type, default and limits.
+var topicTable, topicSettings = index([]Setting{
+	{Name: "cleanup.policy", Type: TypeList, Default: text("delete"), Effect: true, oneOf: []string{"compact", "delete"},
+		Fallback: []Fallback{{Name: "log.cleanup.policy"}},
+		Doc:      "What happens to old segments: \"delete\" removes them by age and size, \"compact\" keeps the newest record of each key, both do both; empty keeps everything."},
+	{Name: "compression.gzip.level", Type: TypeInt, Default: text("-1"), special: gzipLevel, Fallback: same("compression.gzip.level"),
+		Doc: "Level of gzip where the broker compresses: 1 to 9, or -1 for the usual."},
+	{Name: "compression.lz4.level", Type: TypeInt, Default: text("9"), min: limit(1), max: limit(17), Fallback: same("compression.lz4.level"),
+		Doc: "Level of lz4 where the broker compresses: 1 to 17."},
+	{Name: "compression.type", Type: TypeString, Default: text("producer"), oneOf: compressionTypes, Fallback: same("compression.type"),
+		Doc: "Compression of the stored batches; \"producer\" stores them as they come."},
+	{Name: "compression.zstd.level", Type: TypeInt, Default: text("3"), min: limit(-131072), max: limit(22), Fallback: same("compression.zstd.level"),
+		Doc: "Level of zstd where the broker compresses: -131072 to 22."},
+	{Name: "delete.retention.ms", Type: TypeLong, Default: text(day), Effect: true, min: limit(0), Fallback: same("log.cleaner.delete.retention.ms"),
+		Doc: "How long the tombstone of a key stays readable in a compacted topic: the time that a consumer which starts from the beginning has to see it."},
+	{Name: "file.delete.delay.ms", Type: TypeLong, Default: text("60000"), min: limit(0), Fallback: same("log.segment.delete.delay.ms"),
+		Doc: "How long a segment that is no longer part of the log waits before its file is removed."},
+	{Name: "flush.messages", Type: TypeLong, Default: text(longMax), min: limit(1), Fallback: same("log.flush.interval.messages"),
+		Doc: "Sync the log after so many records. The durability setting of the broker decides when records are on disk."},
+	{Name: "flush.ms", Type: TypeLong, Default: text(longMax), min: limit(0), Fallback: same("log.flush.interval.ms"),
+		Doc: "Sync the log at least so often. The durability setting of the broker decides when records are on disk."},
+	{Name: "follower.replication.throttled.replicas", Type: TypeList, Default: text(""), special: throttledReplicas("follower.replication.throttled.replicas"),
+		Doc: "Replicas whose fetching is throttled: \"*\" or a list of partition:broker."},
+	{Name: "index.interval.bytes", Type: TypeInt, Default: text("4096"), Effect: true, min: limit(0), Fallback: same("log.index.interval.bytes"),
+		Doc: "How many bytes of log lie between two entries of the offset index."},
+	{Name: "leader.replication.throttled.replicas", Type: TypeList, Default: text(""), special: throttledReplicas("leader.replication.throttled.replicas"),
+		Doc: "Replicas whose serving to followers is throttled: \"*\" or a list of partition:broker."},
+	{Name: "local.retention.bytes", Type: TypeLong, Default: text("-2"), min: limit(-2), Fallback: same("log.local.retention.bytes"),
+		Doc: "With tiered storage: bytes of a partition kept on local disk; -2 takes retention.bytes."},
+	{Name: "local.retention.ms", Type: TypeLong, Default: text("-2"), min: limit(-2), Fallback: same("log.local.retention.ms"),
+		Doc: "With tiered storage: how long records are kept on local disk; -2 takes retention.ms."},
+	{Name: "max.compaction.lag.ms", Type: TypeLong, Default: text(longMax), Effect: true, min: limit(1), Fallback: same("log.cleaner.max.compaction.lag.ms"),
+		Doc: "The longest time that a record of a compacted topic may stay uncompacted."},
+	{Name: "max.message.bytes", Type: TypeInt, Default: text("1048588"), Effect: true, min: limit(0), Fallback: same("message.max.bytes"),
+		Doc: "The largest record batch that a producer may send, in bytes after compression."},
+	{Name: "message.timestamp.after.max.ms", Type: TypeLong, Default: text("3600000"), Effect: true, min: limit(0), Fallback: same("log.message.timestamp.after.max.ms"),
+		Doc: "How far the timestamp of a record may lie after the broker's clock; only with CreateTime."},
+	{Name: "message.timestamp.before.max.ms", Type: TypeLong, Default: text(longMax), Effect: true, min: limit(0), Fallback: same("log.message.timestamp.before.max.ms"),
+		Doc: "How far the timestamp of a record may lie before the broker's clock; only with CreateTime."},
+	{Name: "message.timestamp.type", Type: TypeString, Default: text("CreateTime"), Effect: true, oneOf: []string{"CreateTime", "LogAppendTime"}, Fallback: same("log.message.timestamp.type"),
+		Doc: "Whose clock stamps the records: the producer's (CreateTime) or the broker's (LogAppendTime)."},
+	{Name: "min.cleanable.dirty.ratio", Type: TypeDouble, Default: text("0.5"), Effect: true, min: limit(0), max: limit(1), Fallback: same("log.cleaner.min.cleanable.ratio"),
+		Doc: "Compact a log when at least this part of it is not compacted yet."},
+	{Name: "min.compaction.lag.ms", Type: TypeLong, Default: text("0"), Effect: true, min: limit(0), Fallback: same("log.cleaner.min.compaction.lag.ms"),
+		Doc: "The shortest time that a record of a compacted topic stays uncompacted."},
+	{Name: "min.insync.replicas", Type: TypeInt, Default: text("1"), Effect: true, min: limit(1), Fallback: same("min.insync.replicas"),
+		Doc: "With acks=all: how many replicas must be in sync for a write to be accepted."},
+	{Name: "preallocate", Type: TypeBool, Default: text("false"), Fallback: same("log.preallocate"),
+		Doc: "Reserve the disk space of a segment when it is made."},
+	{Name: "remote.log.copy.disable", Type: TypeBool, Default: text("false"),
+		Doc: "With tiered storage: stop copying segments, keep those that were copied."},
+	{Name: "remote.log.delete.on.disable", Type: TypeBool, Default: text("false"),
+		Doc: "With tiered storage: remove what was copied when it is switched off."},
+	{Name: "remote.storage.enable", Type: TypeBool, Default: text("false"), special: remoteStorage,
+		Doc: "Tiered storage, which this broker does not have: only false is accepted."},
+	{Name: "retention.bytes", Type: TypeLong, Default: text("-1"), Effect: true, Fallback: same("log.retention.bytes"),
+		Doc: "With cleanup policy delete: the bytes that a partition may grow to before its oldest segments are removed; -1 is no limit."},
+	{Name: "retention.ms", Type: TypeLong, Default: text(week), Effect: true, min: limit(-1), Fallback: []Fallback{{Name: "log.retention.ms"}, {Name: "log.retention.minutes", Factor: 60_000}, {Name: "log.retention.hours", Factor: 3_600_000}},
+		Doc: "With cleanup policy delete: the age at which the oldest segments of a partition are removed; -1 is no limit."},
+	{Name: "segment.bytes", Type: TypeInt, Default: text("1073741824"), Effect: true, min: limit(1 << 20), Fallback: same("log.segment.bytes"),
+		Doc: "The size of a segment file. Retention and compaction work on whole segments other than the newest."},
+	{Name: "segment.index.bytes", Type: TypeInt, Default: text("10485760"), min: limit(4), Fallback: same("log.index.size.max.bytes"),
+		Doc: "The size of the offset index of a segment, which Kafka reserves beforehand."},
+	{Name: "segment.jitter.ms", Type: TypeLong, Default: text("0"), min: limit(0), Fallback: []Fallback{{Name: "log.roll.jitter.ms"}, {Name: "log.roll.jitter.hours", Factor: 3_600_000}},
+		Doc: "The most that the age at which a segment is rolled is shortened by chance."},
+	{Name: "segment.ms", Type: TypeLong, Default: text(week), Effect: true, min: limit(1), Fallback: []Fallback{{Name: "log.roll.ms"}, {Name: "log.roll.hours", Factor: 3_600_000}},
+		Doc: "The age at which a segment is rolled even if it is not full, so that retention and compaction can reach it."},
+	{Name: "unclean.leader.election.enable", Type: TypeBool, Default: text("false"), Fallback: same("unclean.leader.election.enable"),
+		Doc: "Let a replica that is not in sync lead if nothing else can, at the price of lost records."},
+})
+
+func same(broker string) []Fallback { return []Fallback{{Name: broker}} }

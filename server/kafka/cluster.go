@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,10 +37,13 @@ type Config struct {
 type Cluster struct {
 	client *kgo.Client
 	admin  *kadm.Client
+	opts   []kgo.Opt // of every connection
 	seeds  []string
 	log    *slog.Logger
 
-	caps cached[Capabilities]
+	caps   cached[Capabilities]
+	groups cached[map[string]*Group]
+	sizes  cached[sizeIndex]
 }
 
 // Open prepares a connection; it does not wait for the cluster to answer.
@@ -75,7 +79,7 @@ func Open(cfg Config) (*Cluster, error) {
 	}
 	admin := kadm.NewClient(client)
 	admin.SetTimeoutMillis(int32(changeDeadline.Milliseconds()))
-	return &Cluster{client: client, admin: admin, seeds: cfg.Seeds, log: cfg.Logger}, nil
+	return &Cluster{client: client, admin: admin, opts: slices.Clip(opts), seeds: cfg.Seeds, log: cfg.Logger}, nil
 }
 
 // Close ends the connection. Calls that are under way fail.

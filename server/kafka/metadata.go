@@ -1,0 +1,159 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Broker is a broker as the cluster's metadata has it.
+type Broker struct {
+	ID   int32
+	Host string
+	Port int32
+	Rack string
+}
+
+// Addr returns the address that the broker advertises.
+func (b Broker) Addr() string { return fmt.Sprintf("%s:%d", b.Host, b.Port) }
+
+// Partition is one partition of a topic.
+type Partition struct {
+	ID          int32
+	Leader      int32 // −1: none
+	LeaderEpoch int32
+	Replicas    []int32
+	ISR         []int32
+	Offline     []int32
+	Err         error
+}
+
+// Topic is a topic as the cluster's metadata has it.
+type Topic struct {
+	Name       string
+	ID         [16]byte // zero if the cluster has no topic ids
+	Internal   bool
+	Partitions []Partition // in the order of their ids
+}
+
+// ReplicationFactor returns the number of copies of the topic's first partition.
+func (t Topic) ReplicationFactor() int {
+	if len(t.Partitions) == 0 {
+		return 0
+	}
+	return len(t.Partitions[0].Replicas)
+}
+
+// Replicas returns how many replicas the topic has and how many are in sync.
+func (t Topic) Replicas() (inSync, all int) {
+	for _, p := range t.Partitions {
+		inSync += len(p.ISR)
+		all += len(p.Replicas)
+	}
+	return inSync, all
+}
+
+// Leaderless returns how many partitions have no leader.
+func (t Topic) Leaderless() int {
+	n := 0
+	for _, p := range t.Partitions {
+		if p.Leader < 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Metadata is the cluster's picture of itself.
+type Metadata struct {
+	ClusterID  string
+	Controller int32 // −1: unknown
+	Brokers    []Broker
+	Topics     []Topic // sorted by name
+}
+
+// BrokerPlace returns the place of a broker among the brokers in the order of
+// their ids, −1 if it is not there.
+func (m Metadata) BrokerPlace(id int32) int {
+	return slices.IndexFunc(m.Brokers, func(b Broker) bool { return b.ID == id })
+}
+
+// Metadata asks for the brokers and all topics.
+func (c *Cluster) Metadata(ctx context.Context) (Metadata, error) {
+	return c.metadata(ctx, nil)
+}
+
+// Topic asks for one topic and the brokers. The error is ErrUnknown if there is
+// no such topic.
+func (c *Cluster) Topic(ctx context.Context, name string) (Topic, Metadata, error) {
+	m, err := c.metadata(ctx, []string{name})
+	if err != nil {
+		return Topic{}, m, err
+	}
+	if len(m.Topics) == 0 {
+		return Topic{}, m, fmt.Errorf("topic %q: %w", name, ErrUnknown)
+	}
+	return m.Topics[0], m, nil
+}
+
+// metadata asks for some topics, nil for all of them.
+func (c *Cluster) metadata(ctx context.Context, names []string) (Metadata, error) {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	if names != nil {
+		req.Topics = []kmsg.MetadataRequestTopic{}
+	}
+	for _, name := range names {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, c.client)
+	if err != nil {
+		return Metadata{}, explain(err)
+	}
+	m := Metadata{Controller: resp.ControllerID}
+	if resp.ClusterID != nil {
+		m.ClusterID = *resp.ClusterID
+	}
+	for _, b := range resp.Brokers {
+		broker := Broker{ID: b.NodeID, Host: b.Host, Port: b.Port}
+		if b.Rack != nil {
+			broker.Rack = *b.Rack
+		}
+		m.Brokers = append(m.Brokers, broker)
+	}
+	slices.SortFunc(m.Brokers, func(a, b Broker) int { return cmp.Compare(a.ID, b.ID) })
+	for _, t := range resp.Topics {
+		topic, err := topicOf(t)
+		if err == nil {
+			m.Topics = append(m.Topics, topic)
+		} else if len(names) == 1 {
+			return m, err
+		}
+	}
+	slices.SortFunc(m.Topics, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
+	return m, nil
+}
+
+func topicOf(t kmsg.MetadataResponseTopic) (Topic, error) {
+	if err := refused(t.ErrorCode, nil); err != nil {
+		return Topic{}, err
+	}
+	topic := Topic{ID: t.TopicID, Internal: t.IsInternal}
+	if t.Topic != nil {
+		topic.Name = *t.Topic
+	}
+	for _, p := range t.Partitions {
+		topic.Partitions = append(topic.Partitions, Partition{
+			ID: p.Partition, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch,
+			Replicas: p.Replicas, ISR: p.ISR, Offline: p.OfflineReplicas, Err: refused(p.ErrorCode, nil),
+		})
+	}
+	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) })
+	return topic, nil
+}

@@ -1,9 +1,12 @@
 package coordinator
 
 import (
+	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/logarium/logarium/engine/coordinator/group"
 	"github.com/logarium/logarium/engine/event"
 )
 
@@ -44,6 +47,10 @@ type Config struct {
 	// OffsetsRetentionCheck is how often expired offsets and empty groups are
 	// looked for (offsets.retention.check.interval.ms); default 10 min.
 	OffsetsRetentionCheck time.Duration
+	// CommitTimeout is how long a request waits for the log to commit what it
+	// wrote (offsets.commit.timeout.ms); default 5 s. After that its answer is
+	// COORDINATOR_NOT_AVAILABLE, and what it wrote may or may not hold.
+	CommitTimeout time.Duration
 }
 
 func orDefault[T comparable](v *T, def T) {
@@ -61,6 +68,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.OffsetMetadataMax, 4096)
 	orDefault(&c.OffsetsRetention, 7*24*time.Hour)
 	orDefault(&c.OffsetsRetentionCheck, 10*time.Minute)
+	orDefault(&c.CommitTimeout, 5*time.Second)
 	if c.Hub == nil {
 		c.Hub = event.New()
 	}
@@ -68,4 +76,29 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// settings are the rules as the machine takes them.
+func (c *Config) settings() group.Settings {
+	return group.Settings{
+		MinSessionTimeout:     c.MinSessionTimeout,
+		MaxSessionTimeout:     c.MaxSessionTimeout,
+		InitialRebalanceDelay: c.InitialRebalanceDelay,
+		NewMemberJoinTimeout:  c.NewMemberJoinTimeout,
+		MaxGroupSize:          c.MaxGroupSize,
+		OffsetMetadataMax:     c.OffsetMetadataMax,
+		OffsetsRetention:      c.OffsetsRetention,
+		OffsetsRetentionCheck: c.OffsetsRetentionCheck,
+		NewID:                 newUUID,
+		Logger:                c.Logger,
+	}
+}
+
+// newUUID returns a random UUID (version 4) as Java writes one.
+func newUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the process first
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -2,9 +2,12 @@ package coordinator
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/logarium/logarium/engine/coordinator/group"
 )
 
 // Log is the leader's log of one partition of __consumer_offsets.
@@ -16,8 +19,9 @@ type Log interface {
 	// with an error when it never will. fn does not block; it may be called
 	// before Notify returns.
 	Notify(offset int64, fn func(error))
-	// Read appends whole batches to dst, the first of them the one that holds
-	// offset from, up to about maxBytes but at least one batch.
+	// Read appends whole committed batches to dst, the first of them the one
+	// that holds offset from or comes after it, up to about maxBytes but at
+	// least one batch.
 	Read(dst []byte, from int64, maxBytes int) ([]byte, error)
 	// Start and End are the log's first offset and the one after its last.
 	Start() int64
@@ -34,93 +38,116 @@ type Client struct {
 // Groups are the group coordinators of one broker. All methods may be called
 // from any goroutine.
 type Groups struct {
-	cfg Config
+	cfg        Config
+	partitions atomic.Int32
+	ends       sync.WaitGroup // shards and tasks
+
+	mu     sync.RWMutex // for what follows
+	shards map[int32]*shard
+	closed bool
 }
 
 // NewGroups returns coordinators that lead no partition yet; see Elected.
-func NewGroups(cfg Config) *Groups { return &Groups{cfg: cfg.withDefaults()} }
+func NewGroups(cfg Config) *Groups {
+	g := &Groups{cfg: cfg.withDefaults(), shards: make(map[int32]*shard)}
+	g.partitions.Store(g.cfg.Partitions)
+	return g
+}
 
 // SetPartitions says how many partitions __consumer_offsets really has.
-func (g *Groups) SetPartitions(n int32) {}
+func (g *Groups) SetPartitions(n int32) { g.partitions.Store(n) }
 
 // Partitions returns how many partitions __consumer_offsets has, or will have
 // when it is made.
-func (g *Groups) Partitions() int32 { return g.cfg.Partitions }
+func (g *Groups) Partitions() int32 { return g.partitions.Load() }
 
 // Elected makes this broker the coordinator of the groups of one partition of
 // __consumer_offsets from leader epoch epoch on. It returns at once; the groups
 // answer COORDINATOR_LOAD_IN_PROGRESS until the log is replayed. A call with
-// an epoch that is not newer is ignored.
-func (g *Groups) Elected(partition, epoch int32, log Log) {}
+// an epoch that is not newer is ignored, unless Resigned came between.
+func (g *Groups) Elected(partition, epoch int32, log Log) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.shards[partition]
+	if g.closed || before != nil && !before.ended() && before.epoch >= epoch {
+		return
+	}
+	if before != nil {
+		before.end()
+	}
+	s := newShard(&g.cfg, partition, epoch, log)
+	g.shards[partition] = s
+	g.ends.Go(func() { s.run(before) })
+}
 
 // Resigned ends what Elected began: waiting requests are answered with
 // NOT_COORDINATOR, and the groups' state is forgotten.
-func (g *Groups) Resigned(partition int32) {}
+func (g *Groups) Resigned(partition int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.shards[partition]; s != nil {
+		s.end() // it stays: should it be elected again, its last append comes first
+	}
+}
 
-// TopicsDeleted removes the offsets committed for topics that are no more.
-func (g *Groups) TopicsDeleted(names []string) {}
+// ForgetTopics removes the offsets committed for topics that gone says are no
+// more, in the groups coordinated here. id is zero where a commit did not tell
+// it. It returns at once; gone is called from the groups' own goroutines.
+func (g *Groups) ForgetTopics(gone func(topic string, id [16]byte) bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		return
+	}
+	for _, s := range g.shards {
+		g.ends.Go(func() {
+			select {
+			case s.mail <- &call{task: func(m *group.Machine) { m.ForgetTopics(gone) }}:
+			case <-s.dead:
+			}
+		})
+	}
+}
 
 // Close resigns everything and waits until all goroutines have ended.
-func (g *Groups) Close() {}
-
-// JoinGroup serves key 11. It blocks until the group's members have joined or
-// ctx ends.
-func (g *Groups) JoinGroup(ctx context.Context, c Client, req *kmsg.JoinGroupRequest) *kmsg.JoinGroupResponse {
-	resp := req.ResponseKind().(*kmsg.JoinGroupResponse)
-	resp.ErrorCode = kerr.NotCoordinator.Code
-	return resp
+func (g *Groups) Close() {
+	g.mu.Lock()
+	g.closed = true
+	for _, s := range g.shards {
+		s.end()
+	}
+	g.mu.Unlock()
+	g.ends.Wait()
 }
 
-// SyncGroup serves key 14. It blocks until the leader has sent the assignment
-// or ctx ends.
-func (g *Groups) SyncGroup(ctx context.Context, req *kmsg.SyncGroupRequest) *kmsg.SyncGroupResponse {
-	resp := req.ResponseKind().(*kmsg.SyncGroupResponse)
-	resp.ErrorCode = kerr.NotCoordinator.Code
-	return resp
+// shardOf returns the shard that coordinates a group.
+func (g *Groups) shardOf(id string) (*shard, *kerr.Error) {
+	n := g.partitions.Load()
+	if n <= 0 {
+		return nil, kerr.CoordinatorNotAvailable
+	}
+	return g.shard(PartitionFor(id, n))
 }
 
-// Heartbeat serves key 12.
-func (g *Groups) Heartbeat(ctx context.Context, req *kmsg.HeartbeatRequest) *kmsg.HeartbeatResponse {
-	resp := req.ResponseKind().(*kmsg.HeartbeatResponse)
-	resp.ErrorCode = kerr.NotCoordinator.Code
-	return resp
+func (g *Groups) shard(partition int32) (*shard, *kerr.Error) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if s := g.shards[partition]; s != nil {
+		return s, nil
+	}
+	return nil, kerr.NotCoordinator
 }
 
-// LeaveGroup serves key 13.
-func (g *Groups) LeaveGroup(ctx context.Context, req *kmsg.LeaveGroupRequest) *kmsg.LeaveGroupResponse {
-	resp := req.ResponseKind().(*kmsg.LeaveGroupResponse)
-	resp.ErrorCode = kerr.NotCoordinator.Code
-	return resp
-}
-
-// OffsetCommit serves key 8 for topics that exist: the caller has taken out
-// the others and has set each topic's name and, where it knows it, id.
-func (g *Groups) OffsetCommit(ctx context.Context, req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitResponse {
-	return req.ResponseKind().(*kmsg.OffsetCommitResponse)
-}
-
-// OffsetFetch serves key 9: one group's offsets (up to version 7) or many
-// groups' (from 8). Topics are looked up by name.
-func (g *Groups) OffsetFetch(ctx context.Context, req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
-	return req.ResponseKind().(*kmsg.OffsetFetchResponse)
-}
-
-// OffsetDelete serves key 47 for topics that exist.
-func (g *Groups) OffsetDelete(ctx context.Context, req *kmsg.OffsetDeleteRequest) *kmsg.OffsetDeleteResponse {
-	return req.ResponseKind().(*kmsg.OffsetDeleteResponse)
-}
-
-// DescribeGroups serves key 15.
-func (g *Groups) DescribeGroups(ctx context.Context, req *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse {
-	return req.ResponseKind().(*kmsg.DescribeGroupsResponse)
-}
-
-// ListGroups serves key 16: the groups of all partitions that are led here.
-func (g *Groups) ListGroups(ctx context.Context, req *kmsg.ListGroupsRequest) *kmsg.ListGroupsResponse {
-	return req.ResponseKind().(*kmsg.ListGroupsResponse)
-}
-
-// DeleteGroups serves key 42.
-func (g *Groups) DeleteGroups(ctx context.Context, req *kmsg.DeleteGroupsRequest) *kmsg.DeleteGroupsResponse {
-	return req.ResponseKind().(*kmsg.DeleteGroupsResponse)
+// ask sends a call to the shard of a group and waits for the answer.
+func (g *Groups) ask(ctx context.Context, id string, c *call) (result, *kerr.Error) {
+	s, err := g.shardOf(id)
+	if err != nil {
+		return result{}, err
+	}
+	c.done = make(chan result, 1)
+	if err := s.post(ctx, c); err != nil {
+		return result{}, err
+	}
+	resp, err := s.wait(ctx, c)
+	return result{resp, err}, err
 }

@@ -42,12 +42,7 @@ func assignedPartitions(assignment []byte) ([]topicPartition, error) {
 // describeAssignment writes partitions as people do: "orders 0 3, users 1".
 func describeAssignment(tps []topicPartition) string {
 	tps = slices.Clone(tps)
-	slices.SortFunc(tps, func(a, b topicPartition) int {
-		if c := strings.Compare(a.topic, b.topic); c != 0 {
-			return c
-		}
-		return int(a.partition) - int(b.partition)
-	})
+	slices.SortFunc(tps, topicPartition.compare)
 	var s strings.Builder
 	for i, tp := range tps {
 		if i == 0 || tps[i-1].topic != tp.topic {

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -70,6 +71,10 @@ type group struct {
 type topicPartition struct {
 	topic     string
 	partition int32
+}
+
+func (tp topicPartition) compare(o topicPartition) int {
+	return cmp.Or(cmp.Compare(tp.topic, o.topic), cmp.Compare(tp.partition, o.partition))
 }
 
 func (g *group) key(tp topicPartition) event.GroupKey {

@@ -41,8 +41,12 @@ func (m *Machine) JoinGroup(now time.Time, to Token, c Client, req *kmsg.JoinGro
 	}
 	g := m.groups[req.Group]
 	if g == nil {
-		if req.MemberID != "" {
+		switch {
+		case req.MemberID != "":
 			m.refuseJoin(to, kerr.UnknownMemberID, req.MemberID)
+			return
+		case req.ProtocolType == "" || len(req.Protocols) == 0:
+			m.refuseJoin(to, kerr.InconsistentGroupProtocol, "")
 			return
 		}
 		g = m.create(now, req.Group)

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -189,9 +188,7 @@ func (g *group) committedTopics() []kmsg.OffsetFetchRequestGroupTopic {
 	for tp := range g.offsets {
 		tps = append(tps, tp)
 	}
-	slices.SortFunc(tps, func(a, b topicPartition) int {
-		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
-	})
+	slices.SortFunc(tps, topicPartition.compare)
 	var out []kmsg.OffsetFetchRequestGroupTopic
 	for _, tp := range tps {
 		if n := len(out); n == 0 || out[n-1].Topic != tp.topic {
@@ -251,6 +248,7 @@ func (m *Machine) OffsetDelete(to Token, req *kmsg.OffsetDeleteRequest) {
 // deleteOffsets writes tombstones for offsets of a group, and for the group
 // itself if whole is set. then may be nil.
 func (m *Machine) deleteOffsets(g *group, tps []topicPartition, whole bool, then func(code int16)) {
+	slices.SortFunc(tps, topicPartition.compare)
 	records := make([]Record, 0, len(tps)+1)
 	for _, tp := range tps {
 		records = append(records, OffsetRecord{Group: g.id, Topic: tp.topic, Partition: tp.partition})

@@ -17,12 +17,20 @@ func (m *Machine) replaceStatic(now time.Time, to Token, g *group, old *member, 
 	before := *old
 	mb := m.rename(now, g, old, id)
 	m.update(g, mb, to, req)
+	replaced := func() {
+		m.emit(event.State{Kind: event.MemberLeft, Group: g.id, Member: before.id, ClientID: mb.client.ID, Text: "replaced"})
+		m.emit(event.State{Kind: event.MemberJoined, Group: g.id, Member: id, ClientID: mb.client.ID})
+	}
+	quiet := g.state == Stable && g.protocol != nil && *g.protocol == g.selectProtocol()
+	if !quiet {
+		replaced()
+	}
 	if g.state == CompletingRebalance {
 		// The leader may assign to the old id: start over.
 		m.prepareRebalance(now, g, reason(req, "static member "+*mb.instance+" joined again"))
 		return
 	}
-	if g.state != Stable || g.protocol == nil || *g.protocol != g.selectProtocol() {
+	if !quiet {
 		m.rebalance(now, g, reason(req, "static member "+*mb.instance+" joined with another protocol"))
 		return
 	}
@@ -34,6 +42,7 @@ func (m *Machine) replaceStatic(now time.Time, to Token, g *group, old *member, 
 			m.rename(now, g, mb, before.id)
 			return
 		}
+		replaced()
 		resp := m.joined(g, mb)
 		switch {
 		case g.leader != mb.id:
@@ -75,7 +84,5 @@ func (m *Machine) rename(now time.Time, g *group, old *member, id string) *membe
 		g.unsynced[id] = struct{}{}
 	}
 	m.timers.schedule(&mb.session, now.Add(mb.sessionTimeout))
-	m.emit(event.State{Kind: event.MemberLeft, Group: g.id, Member: old.id, ClientID: mb.client.ID, Text: "replaced"})
-	m.emit(event.State{Kind: event.MemberJoined, Group: g.id, Member: id, ClientID: mb.client.ID})
 	return &mb
 }

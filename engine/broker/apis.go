@@ -33,7 +33,13 @@ const (
 // limited, checked and documented (docs/protocol.md) from its row.
 var apis = []api{
 	// Records.
+	{key: kmsg.Produce, min: 3, max: 13, frameLimit: produceFrame, handle: handleProduce, owned: true},
+	{key: kmsg.Fetch, min: 4, max: 18, frameLimit: 4 * mib, handle: handleFetch, owned: true},
+	{key: kmsg.ListOffsets, min: 1, max: 11, frameLimit: 4 * mib, handle: handleListOffsets},
+	{key: kmsg.Metadata, min: 0, max: 13, frameLimit: smallFrame, handle: handleMetadata},
 	{key: kmsg.ApiVersions, min: 0, max: 4, frameLimit: smallFrame, handle: handleApiVersions},
+	{key: kmsg.DeleteRecords, min: 0, max: 2, frameLimit: 4 * mib, handle: handleDeleteRecords},
+	{key: kmsg.OffsetForLeaderEpoch, min: 2, max: 4, frameLimit: 4 * mib, handle: handleOffsetForLeaderEpoch},
 
 	// Topics, settings and the cluster (controller).
 

@@ -48,6 +48,7 @@ type Broker struct {
 	log      *slog.Logger
 	limits   Limits
 	memory   *semaphore.Weighted // bytes of frames, see Limits.QueuedRequestBytes
+	sessions *fetchSessions
 	noise    noise
 
 	listeners []Listener
@@ -76,6 +77,7 @@ func Start(cfg Config) (*Broker, error) {
 		log: cfg.Logger.With("broker", cfg.ID), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
 		conns: map[*conn]struct{}{}, perIP: map[string]int{},
 	}
+	b.sessions = newFetchSessions(b.limits)
 	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
 	b.meta.Watch(b.follow)
 	for _, l := range cfg.Listeners {

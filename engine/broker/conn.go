@@ -38,7 +38,8 @@ type conn struct {
 	software string        // the reader's alone
 	seen     bool          // the hub knows of this client
 
-	links links
+	links  links
+	pieces net.Buffers // of the answer being sent; the reader's or the writer's, whose turn it is
 }
 
 // pending is an answer on its way to the writer.
@@ -152,6 +153,10 @@ func (c *conn) run(f frame) error {
 	}
 	c.introduce(req)
 	rep := req.api.handle(c.b, req)
+	if rep.bye != nil {
+		c.frames.release(f)
+		return rep.bye
+	}
 	if rep.later == nil && c.waiting.Load() == 0 {
 		defer c.frames.release(f)
 		return c.send(req, rep.now)
@@ -179,7 +184,7 @@ func (c *conn) decode(f frame) (*request, error) {
 	}
 	req.body = a.key.Request()
 	req.body.SetVersion(version)
-	h, body, err := parseHeader(f.b, req.body.IsFlexible())
+	h, body, err := parseHeader(f.b, req.body.IsFlexible(), c.clientID)
 	if err != nil {
 		return nil, badFrame(fmt.Sprintf("%s version %d: %v", a.name(), version, err))
 	}
@@ -208,10 +213,7 @@ func (c *conn) introduce(req *request) {
 			c.software += "/" + v.ClientSoftwareVersion
 		}
 	}
-	if req.clientID != c.clientID {
-		c.clientID = req.clientID
-		c.links.forget()
-	}
+	c.clientID = req.clientID
 	req.software = c.software
 	if !c.seen && req.clientID != "" {
 		c.seen = true
@@ -231,12 +233,15 @@ func (c *conn) writeOne(p pending) {
 	defer c.waiting.Add(-1)
 	defer c.frames.release(p.req.frame)
 	defer c.recovered("answering")
-	if c.open.Err() != nil {
-		return
-	}
 	resp := p.rep.now
-	if p.rep.later != nil {
+	if p.rep.later != nil { // even if nobody waits any more: it may hold something
 		resp = p.rep.later(c.alive)
+	}
+	if c.open.Err() != nil {
+		if v, ok := resp.(vectored); ok {
+			v.release()
+		}
+		return
 	}
 	if err := c.send(p.req, resp); err != nil {
 		c.explain(err)
@@ -244,14 +249,21 @@ func (c *conn) writeOne(p pending) {
 	}
 }
 
-// vectored is an answer that lies in several pieces of memory, so that records
-// are not copied into the frame. write must send them all.
+// vectored is an answer whose records are sent from where they lie, without a
+// copy into the frame.
 type vectored interface {
-	// appendVectors appends the body to head, which begins with the response
-	// header, and returns all the pieces in order.
-	appendVectors(head []byte) net.Buffers
-	// release gives back what the pieces lie in.
+	// appendBody appends the body without the records to dst, and returns where
+	// the records belong, in order.
+	appendBody(dst []byte) ([]byte, []cut)
+	// release gives back what the records lie in, and whatever else is to be
+	// given back when the answer is out, or was not sent.
 	release()
+}
+
+// cut is a place in an answer where other memory belongs.
+type cut struct {
+	at    int
+	piece []byte
 }
 
 // send writes one answer as one frame. A nil answer is none.
@@ -269,19 +281,28 @@ func (c *conn) send(req *request, resp kmsg.Response) error {
 	if resp.IsFlexible() && req.api.key != kmsg.ApiVersions {
 		head = append(head, 0) // response header v1: no tags
 	}
+	var cuts []cut
 	if v, ok := resp.(vectored); ok {
 		defer v.release()
-		pieces := v.appendVectors(head)
-		size := -sizeBytes
-		for _, p := range pieces {
-			size += len(p)
-		}
-		binary.BigEndian.PutUint32(pieces[0], uint32(size))
-		return c.flush(pieces)
+		buf.b, cuts = v.appendBody(head)
+	} else {
+		buf.b = resp.AppendTo(head)
 	}
-	buf.b = resp.AppendTo(head)
-	binary.BigEndian.PutUint32(buf.b, uint32(len(buf.b)-sizeBytes))
-	return c.flush(net.Buffers{buf.b})
+	size := len(buf.b) - sizeBytes
+	pieces, from := c.pieces[:0], 0
+	for _, cut := range cuts {
+		pieces = append(pieces, buf.b[from:cut.at], cut.piece)
+		size += len(cut.piece)
+		from = cut.at
+	}
+	if from < len(buf.b) {
+		pieces = append(pieces, buf.b[from:])
+	}
+	binary.BigEndian.PutUint32(buf.b, uint32(size))
+	c.pieces = pieces
+	err := c.flush(pieces)
+	clear(c.pieces)
+	return err
 }
 
 // minFrameOut is the buffer that an answer starts in.

@@ -189,8 +189,9 @@ type header struct {
 
 var errHeader = errors.New("the request header is cut off")
 
-// parseHeader reads a header and returns the body after it.
-func parseHeader(b []byte, flexible bool) (h header, body []byte, err error) {
+// parseHeader reads a header and returns the body after it. known is the client
+// id of the request before, which is most likely this one's.
+func parseHeader(b []byte, flexible bool, known string) (h header, body []byte, err error) {
 	if len(b) < minFrame+2 {
 		return h, nil, errHeader
 	}
@@ -203,7 +204,9 @@ func parseHeader(b []byte, flexible bool) (h header, body []byte, err error) {
 		return h, nil, errHeader
 	}
 	if n > 0 {
-		h.clientID = string(b[:n])
+		if h.clientID = known; string(b[:n]) != known {
+			h.clientID = string(b[:n])
+		}
 		b = b[n:]
 	}
 	if !flexible {

@@ -36,6 +36,7 @@ func (r *request) client() coordinator.Client {
 type reply struct {
 	now   kmsg.Response
 	later func(ctx context.Context) kmsg.Response
+	bye   error
 }
 
 // answer replies at once.
@@ -50,3 +51,6 @@ func park(fn func(ctx context.Context) kmsg.Response) reply { return reply{later
 
 // noAnswer is for requests that get none (Produce with acks=0).
 func noAnswer() reply { return reply{} }
+
+// hangUp closes the connection after the answers to earlier requests.
+func hangUp(why error) reply { return reply{bye: why} }

@@ -1,0 +1,290 @@
+package broker
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/logarium/logarium/engine/batch"
+	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/replica"
+)
+
+// handleFetch reads committed batches. If there are not enough it waits on the
+// connection's writer, woken by the high watermarks of its partitions, until
+// there are or the client's time is up.
+//
+//	v4  isolation level
+//	v5  log start offset
+//	v7  incremental sessions (KIP-227)
+//	v9  leader epoch fencing (KIP-320)
+//	v11 rack; preferred read replica, always none
+//	v12 diverging epochs, for followers
+//	v13 topic ids
+//	v15 replica state instead of replica id
+//	v16 addresses of new leaders (KIP-951)
+//
+// Followers do not fetch this way: a replica id is refused (CVE-2018-1288).
+func handleFetch(b *Broker, r *request) reply {
+	req := r.body.(*kmsg.FetchRequest)
+	if req.ReplicaID >= 0 || req.ReplicaState.ID >= 0 {
+		return answer(failedFetch(b, req, kerr.ClusterAuthorizationFailed))
+	}
+	session, err := b.sessions.begin(req, r.received)
+	if err != nil {
+		return answer(failedFetch(b, req, err))
+	}
+	f := newFetch(b, r, req, session)
+	// One answer in memory for each connection: while the writer has one, this
+	// one is read when its turn has come.
+	if r.conn.waiting.Load() == 0 {
+		f.read()
+		if f.enough() {
+			return answer(f.answer())
+		}
+	}
+	return park(func(ctx context.Context) kmsg.Response {
+		f.wait(ctx)
+		return f.answer()
+	})
+}
+
+// failedFetch answers the whole request with an error.
+func failedFetch(b *Broker, req *kmsg.FetchRequest, err error) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	code, _ := b.codeOf(err)
+	resp.ErrorCode = code
+	if req.Version >= 7 {
+		return resp
+	}
+	for i := range req.Topics { // which has no place for it but each partition
+		t := kmsg.FetchResponseTopic{Topic: req.Topics[i].Topic}
+		for _, in := range req.Topics[i].Partitions {
+			p := kmsg.NewFetchResponseTopicPartition()
+			p.Partition, p.ErrorCode, p.HighWatermark = in.Partition, code, -1
+			t.Partitions = append(t.Partitions, p)
+		}
+		resp.Topics = append(resp.Topics, t)
+	}
+	return resp
+}
+
+// cloneName copies a name out of a frame.
+func cloneName(s string) string { return strings.Clone(s) }
+
+// fetchPart is one partition of a fetch: what the client asks for, what was
+// read, and, in a session, what it was told last.
+type fetchPart struct {
+	key       partKey
+	replica   *replica.Partition // of the last read, nil if it failed
+	offset    int64
+	maxBytes  int32
+	epoch     int32 // the leader's as the client believes, -1: none
+	forgotten bool
+
+	err     error
+	hw      int64
+	start   int64
+	records []byte
+	buf     *buffer
+	size    int // of the last read that was not empty, to take a fitting buffer
+
+	toldHW, toldStart int64 // in a session
+}
+
+func newFetchPart(key partKey) *fetchPart { return &fetchPart{key: key, toldHW: -2, toldStart: -2} }
+
+// ask takes what a request says of the partition.
+func (p *fetchPart) ask(in *kmsg.FetchRequestTopicPartition) {
+	p.offset, p.maxBytes, p.epoch = in.FetchOffset, in.PartitionMaxBytes, in.CurrentLeaderEpoch
+}
+
+// fetch is one Fetch request on its way.
+type fetch struct {
+	b        *Broker
+	r        *request
+	req      *kmsg.FetchRequest
+	session  *fetchSession
+	parts    []*fetchPart
+	deadline time.Time
+	most     int // bytes
+	bytes    int // read
+	failed   bool
+}
+
+func newFetch(b *Broker, r *request, req *kmsg.FetchRequest, s *fetchSession) *fetch {
+	f := &fetch{b: b, r: r, req: req, session: s, most: min(int(req.MaxBytes), b.limits.FetchMaxBytes)}
+	f.deadline = r.received.Add(time.Duration(max(req.MaxWaitMillis, 0)) * time.Millisecond)
+	if s != nil {
+		f.parts = s.parts
+		return f
+	}
+	for i := range req.Topics {
+		t := &req.Topics[i]
+		for j := range t.Partitions {
+			p := newFetchPart(partKey{id: t.TopicID, topic: t.Topic, index: t.Partitions[j].Partition})
+			p.ask(&t.Partitions[j])
+			f.parts = append(f.parts, p)
+		}
+	}
+	return f
+}
+
+// read reads all partitions once, beginning with the one whose turn it is.
+func (f *fetch) read() {
+	f.drop()
+	f.bytes, f.failed = 0, false
+	first := 0
+	if f.session != nil && len(f.parts) > 0 {
+		first = f.session.next % len(f.parts)
+	}
+	for i := range f.parts {
+		at := (first + i) % len(f.parts)
+		p := f.parts[at]
+		if p.err = f.readPart(p); p.err != nil {
+			f.failed = true
+			continue
+		}
+		f.bytes += len(p.records)
+		if f.session != nil && len(p.records) > 0 {
+			f.session.next = at + 1
+		}
+	}
+}
+
+// readPart reads one partition.
+func (f *fetch) readPart(p *fetchPart) error {
+	p.hw, p.start = -1, -1
+	if p.replica == nil || p.replica.Serves() != nil {
+		var err error
+		if f.req.Version >= 13 {
+			p.replica, err = f.b.replicas.ByID(p.key.id, p.key.index)
+		} else {
+			p.replica, err = f.b.replicas.Partition(p.key.topic, p.key.index)
+		}
+		if err != nil {
+			p.replica = nil
+			return err
+		}
+		if err := p.replica.Serves(); err != nil {
+			return err
+		}
+	}
+	if err := p.replica.CheckEpoch(p.epoch); err != nil {
+		return err
+	}
+	p.hw, p.start = p.replica.HighWatermark(), p.replica.Start()
+	if p.offset < p.start || p.offset > p.replica.End() {
+		return kerr.OffsetOutOfRange
+	}
+	room := min(f.most-f.bytes, int(p.maxBytes))
+	if p.offset >= p.hw || (room <= 0 && f.bytes > 0) {
+		return nil
+	}
+	p.buf = getBuffer(min(max(room, 1), max(p.size, freeFrame)))
+	var err error
+	p.records, err = p.replica.Fetch(p.buf.b[:0], p.offset, room, f.bytes == 0)
+	if cap(p.records) > cap(p.buf.b) {
+		p.buf.b = p.records // it was grown
+	}
+	if err != nil {
+		return err
+	}
+	if len(p.records) > 0 {
+		p.size = len(p.records)
+	}
+	return nil
+}
+
+// drop gives back what was read.
+func (f *fetch) drop() {
+	for _, p := range f.parts {
+		if p.buf != nil {
+			putBuffer(p.buf)
+		}
+		p.buf, p.records = nil, nil
+	}
+}
+
+// enough says whether the answer need not wait.
+func (f *fetch) enough() bool {
+	return f.failed || f.bytes >= int(f.req.MinBytes) || len(f.parts) == 0 || f.req.MaxWaitMillis <= 0
+}
+
+// wait reads until there is enough, time is up, or ctx ends.
+func (f *fetch) wait(ctx context.Context) {
+	timer := time.NewTimer(time.Until(f.deadline))
+	defer timer.Stop()
+	for {
+		f.read()
+		if f.enough() {
+			return
+		}
+		w := replica.NewWaiter(int64(int(f.req.MinBytes)-f.bytes), len(f.parts))
+		for _, p := range f.parts {
+			w.Watch(p.replica, p.hw)
+		}
+		f.drop() // a wait holds no buffers
+		over := false
+		select {
+		case <-w.C:
+		case <-timer.C:
+			over = true
+		case <-ctx.Done():
+			over = true
+		}
+		w.Stop()
+		if over {
+			f.read()
+			return
+		}
+	}
+}
+
+// answer counts what goes out and gives the session back.
+func (f *fetch) answer() kmsg.Response {
+	a := &fetchAnswer{f: f}
+	a.FetchResponse.Version = f.req.Version
+	if f.session != nil {
+		a.SessionID = f.session.id
+	}
+	incremental := f.session != nil && f.req.SessionEpoch > 0
+	for _, p := range f.parts {
+		if len(p.records) > 0 {
+			f.count(p)
+		}
+		if incremental && !p.news() {
+			continue
+		}
+		a.parts = append(a.parts, p)
+		p.toldHW, p.toldStart = p.hw, p.start
+		if p.err != nil {
+			p.toldHW = -2 // tell again once it is well
+		}
+	}
+	return a
+}
+
+// news says whether an incremental answer has to name the partition.
+func (p *fetchPart) news() bool {
+	return len(p.records) > 0 || p.err != nil || p.hw != p.toldHW || p.start != p.toldStart
+}
+
+// count tells the counters what is delivered.
+func (f *fetch) count(p *fetchPart) {
+	var records, next int64
+	for b := range batch.Split(p.records) {
+		if h, err := batch.ParseHeader(b); err == nil {
+			records += int64(h.NumRecords)
+			next = h.LastOffset() + 1
+		}
+	}
+	c := p.replica.Counters()
+	c.RecordsOut.Add(records)
+	c.BytesOut.Add(int64(len(p.records)))
+	f.r.count(event.Fetch, p.replica, records, int64(len(p.records)))
+	p.replica.Delivered(next)
+}

@@ -212,10 +212,11 @@ func TestCrash_SameSeedSameDisk(t *testing.T) {
 		}
 		return strings.Join(entries(t, disk.Crash(seeded(seed), vfs.PowerCut())), "\n")
 	}
-	if crash(7) != crash(7) {
+	first, again, other := crash(7), crash(7), crash(8)
+	if first != again {
 		t.Error("the same seed gave two disks")
 	}
-	if crash(7) == crash(8) {
+	if first == other {
 		t.Error("two seeds gave the same disk")
 	}
 }

@@ -18,7 +18,7 @@ func syncData(f *os.File) error {
 	controlErr := raw.Control(func(fd uintptr) {
 		for {
 			syncErr = unix.Fdatasync(int(fd))
-			if syncErr != unix.EINTR { //nolint:errorlint // a bare errno by contract
+			if syncErr != unix.EINTR {
 				return
 			}
 		}

@@ -250,3 +250,23 @@ func SetMaxTimestamp(b []byte, ms int64) {
 	binary.BigEndian.PutUint64(b[atMaxTimestamp:], uint64(ms))
 	seal(b)
 }
+
+// CRC returns the CRC32C that the batch at the start of b says it has.
+func CRC(b []byte) uint32 { return binary.BigEndian.Uint32(b[atCRC:]) }
+
+// Extent returns what a reader that only steps over batches needs of the
+// header at the start of b: the offsets of its first and last record and its
+// size in bytes. ok is false if b holds no possible header.
+func Extent(b []byte) (base, last int64, size int, ok bool) {
+	if len(b) < HeaderSize || b[atMagic] != Magic {
+		return 0, 0, 0, false
+	}
+	base = int64(binary.BigEndian.Uint64(b[atBaseOffset:]))
+	length := int32(binary.BigEndian.Uint32(b[atLength:]))
+	delta := int32(binary.BigEndian.Uint32(b[atLastOffsetDelta:]))
+	if base < 0 || delta < 0 || length < HeaderSize-lengthPrefix {
+		return 0, 0, 0, false
+	}
+	last = base + int64(delta)
+	return base, last, int(length) + lengthPrefix, last >= base
+}

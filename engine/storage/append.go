@@ -1,0 +1,260 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/logarium/logarium/engine/batch"
+)
+
+// planned is a batch of an append on its way to the file.
+type planned struct {
+	header batch.Header
+	at     int // in the bytes of the append
+}
+
+// planKept is how many planned batches a log keeps memory for.
+const planKept = 16
+
+// Append writes whole batches, each of which passed batch.Validate, at the end
+// of the log, with one write. They are changed in place: offsets, leader
+// epoch, log append time. An error means that nothing of it is in the log; it
+// wraps MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER,
+// INVALID_PRODUCER_EPOCH, CORRUPT_MESSAGE or KAFKA_STORAGE_ERROR.
+//
+// Batches that their idempotent producer had appended before, among its last
+// five, are not written again: Appended says where they are.
+func (l *Log) Append(batches []byte, a AppendOptions) (Appended, error) {
+	l.mu.lock()
+	defer l.mu.unlock()
+	if err := l.writable(); err != nil {
+		return Appended{}, err
+	}
+	c := l.Config()
+	defer l.forgetPlan()
+	end, err := l.split(batches, &c, a.Origin)
+	if err != nil {
+		return Appended{}, err
+	}
+	if d, ok, err := l.checkProducers(a.Origin); ok || err != nil {
+		return d, err
+	}
+	first := l.end.Load()
+	if a.Origin == FromLeader {
+		first = l.plan[0].header.BaseOffset
+	}
+	rolled := int64(-1)
+	if l.mustRoll(&c, len(batches), end) {
+		// Without a gap between segments, unless the leader's is too wide: on
+		// recovery, a gap means loss.
+		rolled = l.end.Load()
+		if end-rolled > maxRelative {
+			rolled = first
+		}
+		if err := l.roll(rolled, a.Now); err != nil {
+			return Appended{}, err
+		}
+	}
+	if err := l.prepare(first, a.Now); err != nil {
+		return Appended{}, err
+	}
+	stamp := int64(-1)
+	if a.Origin != FromLeader {
+		if c.LogAppendTime {
+			stamp = a.Now.UnixMilli()
+		}
+		l.assign(batches, first, a.LeaderEpoch, stamp)
+	}
+	if err := l.write(batches); err != nil {
+		return Appended{}, err
+	}
+	return l.commit(batches, &c, a.Now, stamp, rolled)
+}
+
+// forgetPlan ends an append.
+func (l *Log) forgetPlan() {
+	if cap(l.plan) > planKept {
+		l.plan = nil
+	}
+	l.plan = l.plan[:0]
+}
+
+// split plans the batches of an append and checks their sizes and offsets. It
+// returns the end of the log as it will be.
+func (l *Log) split(batches []byte, c *Config, origin Origin) (next int64, err error) {
+	next = l.end.Load()
+	for at := 0; at < len(batches); {
+		h, err := batch.ParseHeader(batches[at:])
+		if err != nil {
+			return 0, err
+		}
+		if h.Size() > len(batches)-at || h.LastOffsetDelta < 0 {
+			return 0, fmt.Errorf("%w: the batch claims %d bytes, there are %d", kerr.CorruptMessage, h.Size(), len(batches)-at)
+		}
+		if origin == FromLeader {
+			if h.BaseOffset < next || h.LastOffset() < h.BaseOffset {
+				return 0, fmt.Errorf("%w: the leader's batch has the offset %d, the next is %d", kerr.CorruptMessage, h.BaseOffset, next)
+			}
+			next = h.BaseOffset
+		} else if h.Size() > c.MaxMessageBytes {
+			return 0, fmt.Errorf("%w: the batch has %d bytes, the most allowed is %d", kerr.MessageTooLarge, h.Size(), c.MaxMessageBytes)
+		}
+		next += int64(h.LastOffsetDelta) + 1
+		l.plan = append(l.plan, planned{h, at})
+		at += h.Size()
+	}
+	if len(l.plan) == 0 {
+		return 0, fmt.Errorf("%w: no batch to append", kerr.InvalidRecord)
+	}
+	if len(batches) > c.SegmentBytes && origin != FromLeader || len(batches) > math.MaxInt32 {
+		return 0, fmt.Errorf("%w: %d bytes in one append, a segment has %d", kerr.RecordListTooLarge, len(batches), c.SegmentBytes)
+	}
+	return next, nil
+}
+
+// checkProducers checks epochs and sequences, and finds out whether the
+// batches were appended before.
+func (l *Log) checkProducers(origin Origin) (d Appended, duplicate bool, err error) {
+	if origin == FromLeader {
+		return d, false, nil
+	}
+	for i := range l.plan {
+		h := &l.plan[i].header
+		if h.ProducerID < 0 {
+			continue
+		}
+		if origin == FromClient && !h.IsControl() {
+			if was, ok := l.producers.duplicate(h); ok {
+				return Appended{
+					First: was.first(), Last: was.lastOffset, LogAppendTime: l.stampOf(was),
+					LogStart: l.start.Load(), Records: int(h.NumRecords), Duplicate: true, Rolled: -1,
+				}, true, nil
+			}
+		}
+		var before *batch.Header // of the same producer, in this append
+		for j := range i {
+			if l.plan[j].header.ProducerID == h.ProducerID {
+				before = &l.plan[j].header
+			}
+		}
+		if err := l.producers.check(h, before, origin); err != nil {
+			return d, false, err
+		}
+	}
+	return d, false, nil
+}
+
+// stampOf is the log append time of a batch that was appended before.
+func (l *Log) stampOf(b producerBatch) int64 {
+	if l.Config().LogAppendTime {
+		return b.timestamp
+	}
+	return -1
+}
+
+// mustRoll reports whether an append of so many bytes, up to offset end, needs
+// a new segment.
+func (l *Log) mustRoll(c *Config, size int, end int64) bool {
+	s := l.active
+	if s == nil {
+		return false
+	}
+	if end-s.base > maxRelative {
+		return true
+	}
+	have := s.size.Load()
+	if have == 0 {
+		return false
+	}
+	if have+int64(size) > int64(min(c.SegmentBytes, math.MaxInt32)) {
+		return true
+	}
+	if x := s.index.Load(); x != nil && (x.offsets.n.Load()+1)*offsetEntrySize > int64(c.SegmentIndexBytes) {
+		return true
+	}
+	return l.tooOld(c, s, l.plan[0].header.MaxTimestamp)
+}
+
+// tooOld reports whether the active segment spans enough time. Like Kafka, it
+// goes by the timestamps of the records, if they have any, so that a copy of
+// old records is cut into segments as the original was.
+func (l *Log) tooOld(c *Config, s *segment, timestamp int64) bool {
+	age := c.SegmentAge
+	if c.CleanupCompact {
+		age = min(age, c.MaxCompactionLag)
+	}
+	if age == Forever || s.firstTimestamp < 0 || timestamp < 0 {
+		return false
+	}
+	return timestamp-s.firstTimestamp > age.Milliseconds()
+}
+
+// assign writes offsets, epoch and, unless it is -1, the time of the append.
+func (l *Log) assign(batches []byte, next int64, epoch int32, stamp int64) {
+	for i := range l.plan {
+		p := &l.plan[i]
+		b := batches[p.at : p.at+p.header.Size()]
+		batch.SetBaseOffset(b, next)
+		batch.SetLeaderEpoch(b, epoch)
+		p.header.BaseOffset, p.header.LeaderEpoch = next, epoch
+		if stamp >= 0 {
+			batch.SetLogAppendTime(b, stamp)
+			p.header.MaxTimestamp = stamp
+			p.header.CRC = batch.CRC(b)
+		}
+		next = p.header.LastOffset() + 1
+	}
+}
+
+// write puts the batches behind what readers see. If that fails, what was
+// written is cut off again; if that fails, too, the log is failed.
+func (l *Log) write(batches []byte) error {
+	s := l.active
+	h, err := s.open()
+	if err != nil {
+		return storageError("opening the active segment", err)
+	}
+	defer func() { l.warn("closing a file", h.release()) }()
+	size := s.size.Load()
+	if _, err := h.file.WriteAt(batches, size); err != nil {
+		if cut := h.file.Truncate(size); cut != nil {
+			return l.fail("appending, and cutting off what came of it", errors.Join(err, cut))
+		}
+		l.dirty.Store(true)
+		return storageError("appending", err)
+	}
+	return nil
+}
+
+// commit takes what was written into the log's state and shows it to readers.
+func (l *Log) commit(batches []byte, c *Config, now time.Time, stamp, rolled int64) (Appended, error) {
+	s, x := l.active, l.active.index.Load()
+	size := s.size.Load()
+	out := Appended{
+		First: l.plan[0].header.BaseOffset, LogAppendTime: stamp, LogStart: l.start.Load(),
+		Bytes: len(batches), Rolled: rolled,
+	}
+	for i := range l.plan {
+		h := &l.plan[i].header
+		s.note(x, h, size+int64(l.plan[i].at), c.IndexIntervalBytes)
+		l.producers.update(h, now)
+		out.Records += int(h.NumRecords)
+		out.Last = h.LastOffset()
+	}
+	s.publish(size+int64(len(batches)), out.Last+1)
+	l.end.Store(out.Last + 1)
+	l.dirty.Store(true)
+	for i := range l.plan {
+		h := &l.plan[i].header
+		if l.epochs.assign(h.LeaderEpoch, h.BaseOffset) {
+			// The batches themselves carry the epoch: the file is made again
+			// from them if it cannot be written.
+			l.warn("writing the leader epochs", l.saveEpochs())
+		}
+	}
+	return out, nil
+}

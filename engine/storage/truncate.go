@@ -1,0 +1,160 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Truncate cuts the log so that to is its end, or the base offset of the batch
+// that holds it. A follower does this to what its leader does not have.
+//
+// What is synced falls with it: a recovery point above to that the caller
+// stored must be stored anew before more is appended.
+func (l *Log) Truncate(to int64) error {
+	l.admin.lock()
+	defer l.admin.unlock()
+	l.mu.lock()
+	defer l.mu.unlock()
+	if err := l.writable(); err != nil {
+		return err
+	}
+	if to >= l.end.Load() || l.active == nil {
+		return nil
+	}
+	if to < l.start.Load() {
+		return fmt.Errorf("%w: truncating to %d, the log starts at %d", kerr.OffsetOutOfRange, to, l.start.Load())
+	}
+	l.generation.Add(1)
+	defer l.generation.Add(1)
+	return l.truncate(to)
+}
+
+// truncate does it, with both locks held and readers warned.
+func (l *Log) truncate(to int64) error {
+	segments := l.view.Load().segments
+	i := l.view.Load().find(to)
+	kept, err := l.cutSegment(segments[i], to)
+	if err != nil {
+		return l.fail("truncating a segment", err)
+	}
+	// The newest goes first, so that a crash leaves no hole.
+	for _, s := range slices.Backward(segments[i+1:]) {
+		if err := l.discard(s); err != nil {
+			return l.fail("truncating a segment", err)
+		}
+	}
+	l.appendable = false
+	l.setSegments(append(slices.Clone(segments[:i]), kept))
+	end := kept.end.Load()
+	l.end.Store(end)
+	l.synced.Store(min(l.synced.Load(), end))
+	l.dirty.Store(true)
+	l.namesDirty = true
+	if l.epochs.cutEnd(end) {
+		l.warn("writing the leader epochs", l.saveEpochs())
+	}
+	if err := l.dropSnapshots(end); err != nil {
+		return err
+	}
+	return l.replayProducers(end, time.Now())
+}
+
+// cutSegment cuts a segment's file and returns it as a new segment: hints and
+// indexes that readers of the old one still write go nowhere.
+func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
+	h, err := old.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { l.warn("closing a file", h.release()) }()
+	kept := newSegment(l, emptySummary(old.base))
+	kept.created = old.created
+	x, interval := new(indexes), l.Config().IndexIntervalBytes
+	sc := newScanner(h.file, 0, old.size.Load())
+	defer sc.close()
+	size := int64(0)
+	for sc.next() {
+		if sc.header.LastOffset() >= to {
+			break
+		}
+		kept.note(x, &sc.header, sc.pos, interval)
+		size = sc.ahead
+		kept.publish(size, sc.header.LastOffset()+1)
+	}
+	if sc.err != nil {
+		return nil, sc.err
+	}
+	if kept.end.Load() < to && size == 0 {
+		kept.end.Store(kept.base)
+	}
+	for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
+		if err := l.fs.Remove(old.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if err := h.file.Truncate(size); err != nil {
+		return nil, err
+	}
+	kept.index.Store(x)
+	kept.syncedSize = -1
+	return kept, old.kill()
+}
+
+// discard takes a segment out of use and deletes its files.
+func (l *Log) discard(s *segment) error {
+	if err := l.fs.Rename(s.name(logSuffix), s.name(logSuffix+deletedSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l.warn("closing a file", s.kill())
+	for _, suffix := range []string{indexSuffix, timeIndexSuffix, logSuffix + deletedSuffix} {
+		if err := l.fs.Remove(s.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// replayProducers makes the producers' state as of an offset from a snapshot
+// and the batches after it.
+func (l *Log) replayProducers(end int64, now time.Time) error {
+	from, err := l.loadProducers(end)
+	if err != nil {
+		return storageError("listing the snapshots", err)
+	}
+	for _, s := range l.view.Load().segments {
+		if s.end.Load() <= from {
+			continue
+		}
+		if err := l.eachHeader(s, func(sc *scanner) {
+			if sc.header.BaseOffset >= from {
+				l.producers.update(&sc.header, now)
+			}
+		}); err != nil {
+			return storageError("reading batches", err)
+		}
+	}
+	return nil
+}
+
+// eachHeader calls f for each batch of a segment.
+func (l *Log) eachHeader(s *segment, f func(*scanner)) error {
+	if s.size.Load() == 0 {
+		return nil
+	}
+	h, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer func() { l.warn("closing a file", h.release()) }()
+	sc := newScanner(h.file, 0, s.size.Load())
+	defer sc.close()
+	for sc.next() {
+		f(sc)
+	}
+	return sc.err
+}

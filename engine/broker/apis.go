@@ -42,6 +42,15 @@ var apis = []api{
 	{key: kmsg.OffsetForLeaderEpoch, min: 2, max: 4, frameLimit: 4 * mib, handle: handleOffsetForLeaderEpoch},
 
 	// Topics, settings and the cluster (controller).
+	{key: kmsg.CreateTopics, min: 2, max: 7, frameLimit: smallFrame, handle: handleCreateTopics},
+	{key: kmsg.DeleteTopics, min: 1, max: 6, frameLimit: smallFrame, handle: handleDeleteTopics},
+	{key: kmsg.InitProducerID, min: 0, max: 5, frameLimit: smallFrame, handle: handleInitProducerID},
+	{key: kmsg.DescribeConfigs, min: 1, max: 4, frameLimit: smallFrame, handle: handleDescribeConfigs},
+	{key: kmsg.AlterConfigs, min: 0, max: 2, frameLimit: smallFrame, handle: handleAlterConfigs},
+	{key: kmsg.CreatePartitions, min: 0, max: 3, frameLimit: smallFrame, handle: handleCreatePartitions},
+	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, frameLimit: smallFrame, handle: handleIncrementalAlterConfigs},
+	{key: kmsg.DescribeCluster, min: 0, max: 2, frameLimit: smallFrame, handle: handleDescribeCluster},
+	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, frameLimit: smallFrame, handle: handleDescribeTopicPartitions},
 
 	// Consumer groups (coordinator).
 }

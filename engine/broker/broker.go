@@ -51,6 +51,8 @@ type Broker struct {
 	sessions *fetchSessions
 	noise    noise
 
+	producerIDs producerIDs
+
 	listeners []Listener
 	accepting sync.WaitGroup
 	serving   sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,12 +13,16 @@ import (
 
 // liveStream is the one event stream of a tab. The query says what the tab
 // shows: view (see live.ViewCluster), tail (a topic whose new records are
-// wanted) and latest=1 (the sample of the newest records of all topics).
+// wanted), latest=1 (the sample of the newest records of all topics) and after
+// (the newest state event that the tab has seen).
 func (s *Server) liveStream(c echo.Context) error {
 	o := live.StreamOptions{
 		View:   c.QueryParam("view"),
 		Tail:   c.QueryParam("tail"),
 		Latest: c.QueryParam("latest") == "1",
+	}
+	if after, err := strconv.ParseUint(c.QueryParam("after"), 10, 63); err == nil {
+		o.After = after // anything else is as good as none: a reader that comes back is never refused
 	}
 	err := s.Live.Stream(c.Response(), c.Request(), o)
 	switch {

@@ -110,6 +110,7 @@ type StreamOptions struct {
 	View   string // see ViewCluster; empty: ViewEvents
 	Tail   string // a topic whose new records are sent as they come
 	Latest bool   // the sample of the newest messages of all topics
+	After  uint64 // newest state event that the tab has; the Last-Event-ID header goes before it
 }
 
 // Stream serves one tab until it goes, Close is called, or it stops reading.
@@ -128,7 +129,7 @@ func (l *Live) Stream(w http.ResponseWriter, r *http.Request, o StreamOptions) e
 	defer l.streams.leave(id)
 	after, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 63)
 	if err != nil {
-		after = 0 // new here, or from a page of another build: begin anew
+		after = o.After // new here, or a page that opened its stream again by itself
 	}
 	sub, err := l.Subscribe(o.View, after)
 	if err != nil {

@@ -38,11 +38,11 @@ type Client struct {
 // Groups are the group coordinators of one broker. All methods may be called
 // from any goroutine.
 type Groups struct {
-	cfg        Config
 	partitions atomic.Int32
 	ends       sync.WaitGroup // shards and tasks
 
 	mu     sync.RWMutex // for what follows
+	cfg    Config
 	shards map[int32]*shard
 	closed bool
 }
@@ -52,6 +52,13 @@ func NewGroups(cfg Config) *Groups {
 	g := &Groups{cfg: cfg.withDefaults(), shards: make(map[int32]*shard)}
 	g.partitions.Store(g.cfg.Partitions)
 	return g
+}
+
+// Configure changes settings for the shards that are elected from now on.
+func (g *Groups) Configure(change func(*Config)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change(&g.cfg)
 }
 
 // SetPartitions says how many partitions __consumer_offsets really has.
@@ -75,7 +82,7 @@ func (g *Groups) Elected(partition, epoch int32, log Log) {
 	if before != nil {
 		before.end()
 	}
-	s := newShard(&g.cfg, partition, epoch, log)
+	s := newShard(g.cfg, partition, epoch, log)
 	g.shards[partition] = s
 	g.ends.Go(func() { s.run(before) })
 }

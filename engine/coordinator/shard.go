@@ -39,7 +39,7 @@ type shard struct {
 	partition int32
 	epoch     int32
 	log       Log
-	cfg       *Config
+	cfg       Config
 	machine   *group.Machine
 
 	mail  chan *call
@@ -65,7 +65,7 @@ type parked struct {
 	out      group.Output
 }
 
-func newShard(cfg *Config, partition, epoch int32, log Log) *shard {
+func newShard(cfg Config, partition, epoch int32, log Log) *shard {
 	s := &shard{
 		partition: partition, epoch: epoch, log: log, cfg: cfg,
 		machine:  group.New(cfg.settings()),

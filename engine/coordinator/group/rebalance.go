@@ -29,7 +29,7 @@ func (m *Machine) rebalance(now time.Time, g *group, why string) {
 // waits InitialRebalanceDelay for more members.
 func (m *Machine) prepareRebalance(now time.Time, g *group, why string) {
 	if g.state == CompletingRebalance {
-		m.resetAssignments(g, kerr.RebalanceInProgress.Code)
+		m.resetAssignments(now, g, kerr.RebalanceInProgress.Code)
 	}
 	m.stopWaitingForSync(g)
 	initial := g.state == Empty

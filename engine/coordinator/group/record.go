@@ -154,7 +154,7 @@ func decodeOffset(value []byte) (Offset, error) {
 	}
 	o.CommitTime = r.int64()
 	if version == 1 {
-		o.ExpireTime = r.int64()
+		o.ExpireTime = max(r.int64(), -1)
 	}
 	if version >= 4 {
 		r.tags(func(tag int, v []byte) {

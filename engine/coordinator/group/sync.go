@@ -76,7 +76,7 @@ func (m *Machine) complete(now time.Time, g *group, req *kmsg.SyncGroupRequest) 
 			return // answered by what has happened since
 		}
 		if code != 0 {
-			m.resetAssignments(g, code)
+			m.resetAssignments(now, g, code)
 			m.prepareRebalance(now, g, "the assignment could not be written")
 			return
 		}
@@ -114,11 +114,14 @@ func (m *Machine) answerSync(mb *member, code int16) {
 }
 
 // resetAssignments takes all assignments back and answers with code who waits
-// for one.
-func (m *Machine) resetAssignments(g *group, code int16) {
+// for one. Their sessions begin anew: while they waited, none ended.
+func (m *Machine) resetAssignments(now time.Time, g *group, code int16) {
 	for _, mb := range g.order {
 		mb.assignment = nil
-		m.answerSync(mb, code)
+		if mb.syncing != nil {
+			m.answerSync(mb, code)
+			m.timers.schedule(&mb.session, now.Add(mb.sessionTimeout))
+		}
 	}
 }
 

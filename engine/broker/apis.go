@@ -53,6 +53,17 @@ var apis = []api{
 	{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, frameLimit: smallFrame, handle: handleDescribeTopicPartitions},
 
 	// Consumer groups (coordinator).
+	{key: kmsg.OffsetCommit, min: 2, max: 10, frameLimit: groupFrame, handle: handleOffsetCommit},
+	{key: kmsg.OffsetFetch, min: 1, max: 10, frameLimit: groupFrame, handle: handleOffsetFetch},
+	{key: kmsg.FindCoordinator, min: 0, max: 6, frameLimit: smallFrame, handle: handleFindCoordinator},
+	{key: kmsg.JoinGroup, min: 0, max: 9, frameLimit: groupFrame, handle: handleJoinGroup},
+	{key: kmsg.Heartbeat, min: 0, max: 4, frameLimit: smallFrame, handle: handleHeartbeat},
+	{key: kmsg.LeaveGroup, min: 0, max: 5, frameLimit: smallFrame, handle: handleLeaveGroup},
+	{key: kmsg.SyncGroup, min: 0, max: 5, frameLimit: groupFrame, handle: handleSyncGroup},
+	{key: kmsg.DescribeGroups, min: 0, max: 6, frameLimit: smallFrame, handle: handleDescribeGroups},
+	{key: kmsg.ListGroups, min: 0, max: 5, frameLimit: smallFrame, handle: handleListGroups},
+	{key: kmsg.DeleteGroups, min: 0, max: 2, frameLimit: smallFrame, handle: handleDeleteGroups},
+	{key: kmsg.OffsetDelete, min: 0, max: 0, frameLimit: groupFrame, handle: handleOffsetDelete},
 }
 
 // byKey finds a row by key; a key without one has a nil entry. It is filled

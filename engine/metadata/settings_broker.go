@@ -62,7 +62,7 @@ var brokerRows = []Setting{
 	{Name: "log.roll.jitter.hours", Type: TypeInt, Default: text("0"), min: limit(0), Doc: "Jitter in hours, where log.roll.jitter.ms is not set."},
 	{Name: "max.partitions", Type: TypeInt, Default: text("20000"), Effect: true, min: limit(1), Doc: "The most partitions that all topics together may have. Apache Kafka has no such setting."},
 	{Name: "num.partitions", Type: TypeInt, Default: text("1"), Effect: true, min: limit(1), Doc: "Partitions of topics that do not ask for a number."},
-	{Name: "offsets.topic.num.partitions", Type: TypeInt, Default: text("50"), Effect: true, min: limit(1), Doc: "Partitions of __consumer_offsets, when it is made."},
+	{Name: "offsets.topic.num.partitions", Type: TypeInt, Default: text("12"), Effect: true, min: limit(1), Doc: "Partitions of __consumer_offsets, when it is made."},
 	{Name: "offsets.topic.replication.factor", Type: TypeShort, Default: text("3"), min: limit(1), Doc: "Replication factor of __consumer_offsets, when it is made."},
 	{Name: "offsets.topic.segment.bytes", Type: TypeInt, Default: text("104857600"), Effect: true, min: limit(1), Doc: "Segment size of __consumer_offsets, when it is made."},
 	{Name: "offsets.topic.compression.codec", Type: TypeInt, Default: text("0"), Doc: "Compression of the batches in __consumer_offsets."},

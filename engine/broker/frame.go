@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -74,7 +75,7 @@ func (f *frameReader) next(ctx context.Context, check func(head []byte, size int
 	}
 	size := int(int32(binary.BigEndian.Uint32(f.in[f.r:])))
 	if size < minFrame || size > f.limits.MaxRequestBytes {
-		return frame{}, badFrame(fmt.Sprintf("a frame of %d bytes, allowed are %d to %d", size, minFrame, f.limits.MaxRequestBytes))
+		return frame{}, badFrame(fmt.Sprintf("a frame of %d bytes%s, allowed are %d to %d", size, lookLike(f.in[f.r:f.w]), minFrame, f.limits.MaxRequestBytes))
 	}
 	if err := f.fill(sizeBytes + minFrame); err != nil {
 		return frame{}, err
@@ -85,6 +86,17 @@ func (f *frameReader) next(ctx context.Context, check func(head []byte, size int
 		return frame{}, err
 	}
 	return f.body(ctx, size, pooled, started)
+}
+
+// lookLike names other protocols that come to this port by mistake.
+func lookLike(b []byte) string {
+	switch {
+	case b[0] == 0x16 && b[1] == 3:
+		return ", which looks like TLS"
+	case bytes.HasPrefix(b, []byte("GET ")), bytes.HasPrefix(b, []byte("POST")), bytes.HasPrefix(b, []byte("HEAD")):
+		return ", which looks like HTTP"
+	}
+	return ""
 }
 
 // body reads the rest of a frame of size bytes.

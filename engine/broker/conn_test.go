@@ -1,0 +1,249 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/logarium/logarium/engine/vfs"
+)
+
+// frameOf puts the size in front of a request's bytes.
+func frameOf(b ...byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+// headerOf is a request header of version 1 without a client id.
+func headerOf(key, version int16) []byte {
+	b := binary.BigEndian.AppendUint16(nil, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	return append(b, 0, 0, 0, 7, 0xff, 0xff)
+}
+
+func TestConn_ClosesOnWhatIsNoRequest(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	size := func(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
+	huge := append(size(99<<20), headerOf(3, 1)...)
+	cases := map[string]struct {
+		bytes []byte
+		log   string
+	}{
+		"a negative length":               {size(0xffffffff), "a frame of -1 bytes"},
+		"a length of nothing":             {size(0), "a frame of 0 bytes"},
+		"a length too short for a header": {append(size(7), make([]byte, 7)...), "a frame of 7 bytes"},
+		"a length above the limit":        {size(101 << 20), "a frame of 105906176 bytes"},
+		"HTTP":                            {[]byte("GET / HTTP/1.1\r\n\r\n"), "which looks like HTTP"},
+		"TLS":                             {[]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0}, "which looks like TLS"},
+		"an unknown key":                  {frameOf(headerOf(999, 0)...), "key 999"},
+		"a negative key":                  {frameOf(headerOf(-1, 0)...), "key -1"},
+		"an old version":                  {frameOf(headerOf(0, 2)...), "Produce version 2"},
+		"a version to come":               {frameOf(headerOf(1, 99)...), "Fetch version 99"},
+		"a negative version":              {frameOf(headerOf(3, -1)...), "Metadata version -1"},
+		"a frame above the key's limit":   {huge, "Metadata of 103809024 bytes"},
+		"a client id that is cut off":     {frameOf(0, 3, 0, 1, 0, 0, 0, 7, 0, 9, 'x'), "header is cut off"},
+		"no client id at all":             {frameOf(0, 3, 0, 1, 0, 0, 0, 7), "header is cut off"},
+		"a count that lies":               {frameOf(append(headerOf(3, 1), 0x7f, 0xff, 0xff, 0xff)...), "a length or count says more"},
+		"four billion tags":               {frameOf(append(headerOf(18, 3), 0, 2, 'x', 2, 'y', 0xff, 0xff, 0xff, 0xff, 0x0f)...), "tagged fields"},
+		"four billion tags in the header": {frameOf(append(headerOf(18, 3), 0xff, 0xff, 0xff, 0xff, 0x0f)...), "header is cut off"},
+		"a null where none may be":        {frameOf(append(headerOf(2, 1), 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0)...), "ListOffsets"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			n.broker.noise = noise{}
+			r := n.dial()
+			_, err := r.nc.Write(c.bytes)
+			must(t, err)
+			if !r.closedByPeer() {
+				t.Fatal("the connection is still open, or was answered")
+			}
+			if !strings.Contains(n.log.String(), c.log) {
+				t.Errorf("no log line has %q:\n%s", c.log, n.log)
+			}
+		})
+	}
+	if resp := n.dial().ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse); resp.ErrorCode != 0 {
+		t.Fatalf("the broker answers nobody any more: %d", resp.ErrorCode)
+	}
+}
+
+// Each request of each key, cut at each byte, must end with a closed connection
+// or wait for the rest, and harm nobody.
+func TestConn_SurvivesTruncationAtEachByte(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	for _, a := range byKey {
+		if a == nil {
+			continue
+		}
+		req := a.key.Request()
+		req.SetVersion(a.max)
+		whole := kmsg.NewRequestFormatter().AppendRequest(nil, req, 1)
+		for cut := 5; cut < len(whole); cut++ {
+			r := n.dial()
+			short := bytes.Clone(whole[:cut])
+			binary.BigEndian.PutUint32(short, uint32(cut-4))
+			_, err := r.nc.Write(short)
+			must(t, err)
+			if a.key == kmsg.ApiVersions && cut < len(whole) && cut > 8 {
+				// may be answered
+				_ = r.nc.Close()
+				continue
+			}
+			if !r.closedByPeer() {
+				t.Fatalf("%s cut to %d of %d bytes is answered", a.name(), cut, len(whole))
+			}
+			_ = r.nc.Close()
+		}
+	}
+}
+
+func TestConn_TakesAFrameInAnyPieces(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	req := kmsg.NewPtrMetadataRequest()
+	req.Version = 12
+	for range 200 { // above the inline buffer
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(strings.Repeat("x", 20))
+		req.Topics = append(req.Topics, topic)
+	}
+	for _, piece := range []int{1, 7, 511, 512, 513, 4096} {
+		r := n.dial()
+		b := r.fmt.AppendRequest(nil, req, 1)
+		b = append(b, r.fmt.AppendRequest(nil, req, 2)...) // and one right behind it
+		for len(b) > 0 {
+			k := min(piece, len(b))
+			_, err := r.nc.Write(b[:k])
+			must(t, err)
+			b = b[k:]
+		}
+		for id := range int32(2) {
+			resp := r.receive(req, id+1).(*kmsg.MetadataResponse)
+			if len(resp.Topics) != 200 {
+				t.Fatalf("pieces of %d: %d topics", piece, len(resp.Topics))
+			}
+		}
+	}
+}
+
+func TestApiVersions(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	for v := int16(0); v <= 4; v++ {
+		req := kmsg.NewPtrApiVersionsRequest()
+		req.Version, req.ClientSoftwareName, req.ClientSoftwareVersion = v, "kgo", "v1.2"
+		resp := n.dial().ask(req).(*kmsg.ApiVersionsResponse)
+		if resp.ErrorCode != 0 || len(resp.ApiKeys) != len(apis) {
+			t.Errorf("version %d: error %d, %d keys of %d", v, resp.ErrorCode, len(resp.ApiKeys), len(apis))
+		}
+	}
+	for _, v := range []int16{5, 99, -1} {
+		t.Run(fmt.Sprint("version ", v, " is answered in the layout of version 0"), func(t *testing.T) {
+			r := n.dial()
+			b := binary.BigEndian.AppendUint16(nil, 18)
+			b = binary.BigEndian.AppendUint16(b, uint16(v))
+			_, err := r.nc.Write(frameOf(append(b, 0, 0, 0, 7, 0xff, 0xff, 1, 2, 3)...))
+			must(t, err)
+			resp := r.receive(kmsg.NewPtrApiVersionsRequest(), 7).(*kmsg.ApiVersionsResponse)
+			if resp.ErrorCode != kerr.UnsupportedVersion.Code || len(resp.ApiKeys) != 1 || resp.ApiKeys[0].MaxVersion != 4 {
+				t.Fatalf("got %+v", resp)
+			}
+			if ok := r.ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse); ok.ErrorCode != 0 {
+				t.Fatalf("asked again: error %d", ok.ErrorCode)
+			}
+		})
+	}
+	bad := kmsg.NewPtrApiVersionsRequest()
+	bad.Version, bad.ClientSoftwareName, bad.ClientSoftwareVersion = 3, "<script>", "1"
+	if resp := n.dial().ask(bad).(*kmsg.ApiVersionsResponse); resp.ErrorCode != kerr.InvalidRequest.Code {
+		t.Errorf("a software name that is none gets error %d", resp.ErrorCode)
+	}
+}
+
+func TestBroker_LimitsConnections(t *testing.T) {
+	n := startNode(t, nodeOptions{limits: Limits{MaxConnections: 3, MaxConnectionsPerIP: 2}})
+	a, b := n.dial(), n.dial()
+	a.ask(kmsg.NewPtrApiVersionsRequest())
+	b.ask(kmsg.NewPtrApiVersionsRequest())
+	if !n.dial().closedByPeer() {
+		t.Fatal("a third connection of one address is served")
+	}
+	a.ask(kmsg.NewPtrApiVersionsRequest())
+	if got := n.hub.Connections(1).Load(); got != 2 {
+		t.Fatalf("the gauge says %d connections", got)
+	}
+}
+
+func TestBroker_CloseCutsWhatDoesNotEnd(t *testing.T) {
+	n := startNode(t, nodeOptions{fs: vfs.NewMem()})
+	r := n.dial()
+	r.ask(kmsg.NewPtrApiVersionsRequest())
+	_, err := r.nc.Write([]byte{0, 0, 1, 0, 0}) // half a request
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	must(t, n.broker.Close(ctx))
+	if !r.closedByPeer() {
+		t.Fatal("the connection outlived the broker")
+	}
+}
+
+// pieceConn gives out bytes in pieces whose sizes it is told.
+type pieceConn struct {
+	fakeConn
+	b     []byte
+	piece int
+}
+
+func FuzzFrame(f *testing.F) {
+	whole := kmsg.NewRequestFormatter(kmsg.FormatterClientID("x")).AppendRequest(nil, kmsg.NewPtrMetadataRequest(), 1)
+	f.Add(whole, uint8(1))
+	f.Add(append(bytes.Clone(whole), whole...), uint8(200))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff}, uint8(9))
+	f.Add(append([]byte{0, 1, 0, 0}, make([]byte, 70_000)...), uint8(255))
+	limits := Limits{MaxRequestBytes: 1 << 20}.withDefaults()
+	f.Fuzz(func(t *testing.T, b []byte, piece uint8) {
+		memory := semaphore.NewWeighted(int64(limits.QueuedRequestBytes))
+		r := frameReader{nc: &pieceConn{b: b, piece: int(piece) + 1}, limits: &limits, memory: memory}
+		for at := 0; ; {
+			fr, err := r.next(context.Background(), func([]byte, int) (bool, error) { return piece%2 == 0, nil })
+			if err != nil {
+				break
+			}
+			if want := b[at+4 : at+4+len(fr.b)]; !bytes.Equal(fr.b, want) {
+				t.Fatalf("the frame at %d is not what was sent", at)
+			}
+			if cap(fr.b) > 4*max(len(fr.b), freeFrame) {
+				t.Fatalf("%d bytes of memory for a frame of %d", cap(fr.b), len(fr.b))
+			}
+			at += 4 + len(fr.b)
+			for _, flexible := range []bool{false, true} {
+				_, _, _ = parseHeader(fr.b, flexible, "x") // must not panic
+			}
+			r.release(fr)
+		}
+		if !memory.TryAcquire(int64(limits.QueuedRequestBytes)) {
+			t.Fatal("memory was not given back")
+		}
+	})
+}
+
+func (c *pieceConn) Read(p []byte) (int, error) {
+	if len(c.b) == 0 {
+		return 0, errCut
+	}
+	n := copy(p[:min(len(p), c.piece)], c.b)
+	c.b = c.b[n:]
+	return n, nil
+}
+
+// fakeConn is a net.Conn that only has deadlines.
+type fakeConn struct{ net.Conn }
+
+func (fakeConn) SetReadDeadline(time.Time) error { return nil }

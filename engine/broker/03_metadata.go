@@ -44,7 +44,7 @@ func handleMetadata(b *Broker, r *request) reply {
 // toCreate returns the topics that the request asks for, may make, and are not
 // there.
 func (b *Broker) toCreate(req *kmsg.MetadataRequest, img *metadata.Image) (out []controller.NewTopic) {
-	if req.Version >= 4 && !req.AllowAutoTopicCreation || img.StaticConfig()["auto.create.topics.enable"] == "false" {
+	if req.Version >= 4 && !req.AllowAutoTopicCreation || !img.BrokerBool("auto.create.topics.enable") {
 		return nil
 	}
 	for _, t := range req.Topics {

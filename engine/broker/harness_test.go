@@ -216,3 +216,9 @@ func isTimeout(err error) bool {
 	t, ok := err.(net.Error)
 	return ok && t.Timeout()
 }
+
+func (n *testNode) deleteTopic(name string) {
+	n.t.Helper()
+	res := n.controller.DeleteTopics(context.Background(), []controller.TopicRef{{Name: name}})
+	must(n.t, res[0].Err)
+}

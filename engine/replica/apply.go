@@ -78,7 +78,7 @@ func (s *Set) open(img *metadata.Image, added []*Partition) error {
 	for i, p := range added {
 		g.Go(func() error {
 			t := img.TopicByID(p.id)
-			if err := p.open(configOf(img, t), s.clean, s.points[p.dir()]); err != nil {
+			if err := p.open(s.configOf(img, t), s.clean, s.points[p.dir()]); err != nil {
 				p.fail(err)
 				errs[i] = fmt.Errorf("opening %s: %w", p.dir(), err)
 				return nil
@@ -186,7 +186,7 @@ func (s *Set) configureTopic(img *metadata.Image, t *topic) {
 	if mt == nil {
 		return
 	}
-	cfg := configOf(img, mt)
+	cfg := s.configOf(img, mt)
 	for _, p := range t.parts {
 		if p != nil {
 			p.configure(cfg)

@@ -19,7 +19,7 @@ const (
 	// OS commits what the operating system has: it outlives the process and
 	// not the machine. Logs are synced within FlushInterval.
 	OS
-	// Memory is for an FS that is not on disk; nothing is synced.
+	// Memory is OS for an FS that is not on disk, whose syncs do nothing.
 	Memory
 )
 

@@ -26,7 +26,7 @@ func startFlusher(cfg Config) *flusher {
 		for range cfg.Syncers {
 			f.done.Go(f.sync)
 		}
-	case OS:
+	default:
 		f.done.Go(f.syncLazily)
 	}
 	return f
@@ -34,7 +34,7 @@ func startFlusher(cfg Config) *flusher {
 
 // add queues a partition for a sync, once.
 func (f *flusher) add(p *Partition) {
-	if f.cfg.Durability == Memory || !p.dirty.CompareAndSwap(false, true) {
+	if !p.dirty.CompareAndSwap(false, true) {
 		return
 	}
 	f.mu.Lock()

@@ -1,11 +1,38 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/logarium/logarium/engine/metadata"
 	"github.com/logarium/logarium/engine/storage"
 )
 
-// configOf returns the settings that a topic's logs obey.
-func configOf(img *metadata.Image, t *metadata.Topic) storage.Config {
-	return storage.DefaultConfig()
+// configOf returns the settings that a topic's logs on this broker obey.
+func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) storage.Config {
+	from := img.EffectiveTopicConfig(t, s.cfg.BrokerID)
+	c := storage.DefaultConfig()
+	c.SegmentBytes = int(from.SegmentBytes)
+	c.SegmentAge = from.SegmentAge
+	c.IndexIntervalBytes = from.IndexIntervalBytes
+	c.CleanupDelete = from.CleanupDelete
+	c.RetentionAge = forever(from.RetentionAge)
+	c.RetentionBytes = max(from.RetentionBytes, -1)
+	c.CleanupCompact = from.CleanupCompact
+	c.DeleteRetention = from.DeleteRetention
+	c.MinCompactionLag = from.MinCompactionLag
+	c.MaxCompactionLag = from.MaxCompactionLag
+	c.MinCleanableRatio = from.MinCleanableRatio
+	c.MaxMessageBytes = from.MaxMessageBytes
+	c.LogAppendTime = from.LogAppendTime
+	c.TimestampBeforeMax = from.TimestampBeforeMax
+	c.TimestampAfterMax = from.TimestampAfterMax
+	return c
+}
+
+// forever is how storage writes an age without limit.
+func forever(d time.Duration) time.Duration {
+	if d < 0 {
+		return storage.Forever
+	}
+	return d
 }

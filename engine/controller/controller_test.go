@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -81,7 +82,7 @@ func TestRestart_KeepsWhatWasAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	after := fs.Crash(nil, vfs.LoseAll())
+	after := fs.Crash(rand.New(rand.NewPCG(1, 2)), vfs.LoseAll())
 	_ = c.Close()
 	c = open(t, testConfig(after, 3))
 	img := c.Image()

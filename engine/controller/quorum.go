@@ -45,7 +45,9 @@ type Controller struct {
 	mailbox chan *request
 	inbox   chan *raftpb.Message
 	watches chan watch
+	active  atomic.Bool
 	ready   chan struct{} // closed when this voter was first ready to lead
+	broken  chan struct{} // closed when it has failed
 	stop    chan struct{}
 	stopped chan struct{} // closed when the goroutine is gone
 	closing sync.Once
@@ -54,15 +56,21 @@ type Controller struct {
 	// The rest belongs to the goroutine.
 	node     *raft.RawNode
 	store    *store
-	watchers []func(*metadata.Image, *metadata.Delta)
+	watchers []*watcher
 	lead     leadership
 	applied  uint64 // index of the last entry in the image
 	failed   error  // what ended this voter; it answers, but does no more
 }
 
+type watcher struct {
+	fn func(*metadata.Image, *metadata.Delta)
+}
+
+// watch asks the goroutine to add a watcher, or to remove it.
 type watch struct {
-	fn   func(*metadata.Image, *metadata.Delta)
-	done chan struct{}
+	*watcher
+	remove bool
+	done   chan struct{}
 }
 
 // Open opens the metadata log and starts the voter. A single voter is elected
@@ -79,6 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Controller, error) {
 		inbox:   make(chan *raftpb.Message, 1024),
 		watches: make(chan watch),
 		ready:   make(chan struct{}),
+		broken:  make(chan struct{}),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -94,8 +103,8 @@ func Open(ctx context.Context, cfg Config) (*Controller, error) {
 		return c, nil
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), c.Close())
-	case <-c.stopped:
-		return nil, c.Close()
+	case <-c.broken:
+		return nil, fmt.Errorf("open the metadata log: %w", c.Close())
 	}
 }
 
@@ -162,18 +171,41 @@ func (c *Controller) load() error {
 // Image returns the newest image. It costs one atomic load.
 func (c *Controller) Image() *metadata.Image { return c.image.Load() }
 
+// Active says whether this voter is the active controller and takes requests.
+func (c *Controller) Active() bool { return c.active.Load() }
+
 // Watch calls fn for each change of the image, in order, after the change is
 // committed and before its requester gets the answer; first, before Watch
 // returns, with the present image and a delta of everything. fn runs on the
 // controller's goroutine: it must be quick and must not call the controller.
-func (c *Controller) Watch(fn func(*metadata.Image, *metadata.Delta)) {
-	w := watch{fn, make(chan struct{})}
+// When stop returns, fn runs no more.
+func (c *Controller) Watch(fn func(*metadata.Image, *metadata.Delta)) (stop func()) {
+	w := &watcher{fn}
+	if !c.ask(watch{w, false, make(chan struct{})}) {
+		fn(c.Image(), c.Image().Full())
+	}
+	return func() { c.ask(watch{w, true, make(chan struct{})}) }
+}
+
+// ask has the goroutine do w; false if it is gone.
+func (c *Controller) ask(w watch) bool {
 	select {
 	case c.watches <- w:
 		<-w.done
+		return true
 	case <-c.stopped:
-		fn(c.Image(), c.Image().Full())
+		return false
 	}
+}
+
+func (c *Controller) watch(w watch) {
+	defer close(w.done)
+	if w.remove {
+		c.watchers = slices.DeleteFunc(c.watchers, func(o *watcher) bool { return o == w.watcher })
+		return
+	}
+	c.watchers = append(c.watchers, w.watcher)
+	w.fn(c.Image(), c.Image().Full())
 }
 
 // Receive takes a message that another voter sent. It never waits: raft sends
@@ -237,9 +269,7 @@ func (c *Controller) run() {
 		case <-ticks:
 			c.step(func() error { c.node.Tick(); return nil })
 		case w := <-c.watches:
-			c.watchers = append(c.watchers, w.fn)
-			w.fn(c.Image(), c.Image().Full())
-			close(w.done)
+			c.watch(w)
 		}
 	}
 }
@@ -268,6 +298,7 @@ func (c *Controller) fail(err error) {
 		return
 	}
 	c.failed = err
+	close(c.broken)
 	c.cfg.Logger.Error("the controller has failed and takes no more changes", "controller", c.cfg.ID, "error", err)
 	c.cfg.Hub.Emit(event.State{Kind: event.BrokerFailed, Broker: c.cfg.ID, Partition: -1, Text: "metadata log: " + err.Error()})
 	c.abandon(c.unavailable())

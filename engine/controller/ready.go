@@ -178,8 +178,8 @@ func decodeEntries(entries []*raftpb.Entry) (recs []metadata.Record, seqs []uint
 
 func (c *Controller) publish(img *metadata.Image, delta *metadata.Delta) {
 	c.image.Store(img)
-	for _, fn := range c.watchers {
-		fn(img, delta)
+	for _, w := range c.watchers {
+		w.fn(img, delta)
 	}
 }
 
@@ -223,6 +223,7 @@ func (c *Controller) begin() error {
 			return
 		}
 		l.ready = true
+		c.active.Store(true)
 		select {
 		case <-c.ready:
 		default:

@@ -177,4 +177,5 @@ func (c *Controller) abandon(err error) {
 		finish(p.waiting, err)
 	}
 	c.lead = leadership{}
+	c.active.Store(false)
 }

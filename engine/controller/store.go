@@ -49,7 +49,9 @@ func openStore(fsys vfs.FS, dir string, voters []uint64) (s *store, cut int64, e
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, 0, err
 	}
-	if err := fsys.SyncDir(path.Dir(dir)); err != nil {
+	// An earlier process may have ended between a rename and its sync: what
+	// is seen from here on must be what a power cut leaves.
+	if err := errors.Join(fsys.SyncDir(path.Dir(dir)), fsys.SyncDir(dir)); err != nil {
 		return nil, 0, err
 	}
 	names, err := fsys.List(dir)

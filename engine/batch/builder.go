@@ -24,6 +24,7 @@ type Builder struct {
 	header  Header
 	body    []byte // HeaderSize bytes, then the encoded records
 	horizon bool
+	enc     *encoder
 }
 
 // NewBuilder returns a builder without records.
@@ -49,7 +50,7 @@ func NewBuilder(o BuilderOptions) *Builder {
 	if o.Control {
 		h.Attributes |= controlBit
 	}
-	return &Builder{header: h, body: make([]byte, HeaderSize, 512)}
+	return &Builder{header: h, body: make([]byte, HeaderSize, 512), enc: new(encoder)}
 }
 
 // Append adds a record at the next offset. ts is in milliseconds since 1970, -1
@@ -98,7 +99,7 @@ func (b *Builder) Size() int { return len(b.body) }
 func (b *Builder) Build() []byte {
 	out := b.body
 	if c := b.header.Codec(); c != None && b.header.NumRecords > 0 {
-		out = appendCompressed(make([]byte, HeaderSize, HeaderSize+len(out)/2), c, out[HeaderSize:])
+		out = b.enc.append(make([]byte, HeaderSize, HeaderSize+len(out)/2), c, out[HeaderSize:])
 	}
 	b.header.Length = int32(len(out) - lengthPrefix)
 	b.header.encode(out)

@@ -20,9 +20,17 @@ var (
 	lz4Writers  = sync.Pool{New: func() any { return lz4.NewWriter(nil) }}
 )
 
-// appendCompressed appends src, compressed, to dst. Snappy is framed as Java
-// clients do it, which every client reads.
-func appendCompressed(dst []byte, c Codec, src []byte) []byte {
+// encoder keeps what compressing needs between batches. Its zero value is
+// ready; it is not for several goroutines at once.
+type encoder struct {
+	// zstd is not shared in a pool: an encoder holds channels, and one made
+	// inside a testing/synctest bubble must not be used outside of it.
+	zstd *zstd.Encoder
+}
+
+// append appends src, compressed, to dst. Snappy is framed as Java clients do
+// it, which every client reads.
+func (e *encoder) append(dst []byte, c Codec, src []byte) []byte {
 	switch c {
 	case None:
 		return append(dst, src...)
@@ -51,15 +59,14 @@ func appendCompressed(dst []byte, c Codec, src []byte) []byte {
 		}
 		return dst
 	case Zstd:
-		// Not pooled: an encoder holds channels, and one made inside a
-		// testing/synctest bubble must not be used outside of it. Only rewriting
-		// of batches comes here.
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			panic("batch: zstd encoder: " + err.Error()) // the options are constants
+		if e.zstd == nil {
+			w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+			if err != nil {
+				panic("batch: zstd encoder: " + err.Error()) // the options are constants
+			}
+			e.zstd = w
 		}
-		defer w.Close()
-		return w.EncodeAll(src, dst)
+		return e.zstd.EncodeAll(src, dst)
 	}
 	panic(fmt.Sprintf("batch: cannot compress with %s", c))
 }

@@ -46,6 +46,7 @@ func Records(b []byte, lim Limits) iter.Seq2[Record, error] {
 // The zero value is ready. It is not for several goroutines at once.
 type Decoder struct {
 	dec decoder
+	enc encoder // of Filter
 	buf []byte
 }
 

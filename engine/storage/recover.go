@@ -53,6 +53,11 @@ func (r *recovery) run() error {
 		return storageError("listing the log's folder", err)
 	}
 	l.exists = true
+	if !r.options.Clean {
+		// The process may have been killed between making names and syncing them.
+		l.namesDirty, l.parentDirty = true, true
+		l.dirty.Store(true)
+	}
 	if err := r.metadata(); err != nil {
 		return err
 	}
@@ -150,6 +155,10 @@ func (r *recovery) loadSegments(names []string) error {
 			bases = append(bases, base)
 		}
 	}
+	bases, err := r.dropBelowStart(bases)
+	if err != nil {
+		return storageError("deleting a segment below the log start", err)
+	}
 	r.out.Segments = len(bases)
 	for i, base := range bases {
 		before := int64(maxOffset)
@@ -175,6 +184,23 @@ func (r *recovery) loadSegments(names []string) error {
 		}
 	}
 	return nil
+}
+
+// dropBelowStart deletes segments that end at or below the log start: a crash
+// may have undone the deletion of some of them, and left holes.
+func (r *recovery) dropBelowStart(bases []int64) ([]int64, error) {
+	l := r.log
+	for len(bases) > 1 && bases[1] <= l.start.Load() {
+		for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix} {
+			if err := l.fs.Remove(fileName(l.dir, bases[0], suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+		l.namesDirty = true
+		l.dirty.Store(true)
+		bases = bases[1:]
+	}
+	return bases, nil
 }
 
 // load believes the index of a segment, if it fits the batches; nil if not.

@@ -53,6 +53,7 @@ func (l *Log) truncate(to int64) error {
 	end := kept.end.Load()
 	l.end.Store(end)
 	l.synced.Store(min(l.synced.Load(), end))
+	l.cleaned = min(l.cleaned, end)
 	l.dirty.Store(true)
 	l.namesDirty = true
 	if l.epochs.cutEnd(end) {

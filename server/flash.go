@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/logarium/logarium/templates/layout"
+	"github.com/logarium/logarium/templates/link"
 )
 
 // flashCookie carries the outcome of a form over the redirect to the page that
@@ -19,10 +20,15 @@ const maxFlash = 1500
 
 // redirect sends the browser to a page after a form, with a message to show.
 func redirect(c echo.Context, to, kind, text string) error {
+	return redirectWithLink(c, to, kind, text, "", "")
+}
+
+// redirectWithLink is redirect with a link in the message.
+func redirectWithLink(c echo.Context, to, kind, text, href, label string) error {
 	if runes := []rune(text); len(runes) > maxFlash/4 {
 		text = string(runes[:maxFlash/4]) + "…"
 	}
-	value, err := json.Marshal(layout.Flash{Kind: kind, Text: text})
+	value, err := json.Marshal(layout.Flash{Kind: kind, Text: text, Href: href, Label: label})
 	if err != nil {
 		return err
 	}
@@ -51,6 +57,9 @@ func takeFlash(c echo.Context) *layout.Flash {
 	var f layout.Flash
 	if json.Unmarshal(value, &f) != nil || f.Text == "" {
 		return nil
+	}
+	if f.Href != "" {
+		f.Href = link.Local(f.Href, "")
 	}
 	switch f.Kind {
 	case "ok", "warn", "bad":

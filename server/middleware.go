@@ -145,7 +145,7 @@ func limited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		limit := int64(maxBodyBytes)
-		if c.Path() == pathProduce {
+		if c.Path() == pathProduce || c.Path() == pathPartitionOfKey {
 			limit = maxProduceBytes
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)

@@ -326,7 +326,7 @@ func (c *Cluster) fillEnds(ctx context.Context, groups map[string]*Group) {
 	for _, t := range m.Topics {
 		topics[t.Name] = t
 	}
-	start, end := c.StartOffsets(ctx, m.Topics...), c.EndOffsets(ctx, m.Topics...)
+	start, end := c.Ends(ctx, m.Topics...)
 	for _, g := range groups {
 		for _, name := range g.Topics() {
 			for _, p := range topics[name].Partitions {

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -35,6 +36,16 @@ func (c *Cluster) StartOffsets(ctx context.Context, topics ...Topic) Offsets {
 // EndOffsets returns the offset after the last readable one of each partition.
 func (c *Cluster) EndOffsets(ctx context.Context, topics ...Topic) Offsets {
 	return c.offsets(ctx, endTimestamp, topics)
+}
+
+// Ends returns the first offset of each partition and the one after the last,
+// asked for at the same time.
+func (c *Cluster) Ends(ctx context.Context, topics ...Topic) (start, end Offsets) {
+	var wg sync.WaitGroup
+	wg.Go(func() { start = c.StartOffsets(ctx, topics...) })
+	end = c.EndOffsets(ctx, topics...)
+	wg.Wait()
+	return start, end
 }
 
 // OffsetsAt returns the first offset whose timestamp is at or after ms

@@ -34,15 +34,16 @@ type Text struct {
 const (
 	// previewRunes bounds the one line of a table.
 	previewRunes = 160
-	// MaxText is how many bytes of a key or value a page shows; more has to be
-	// asked for by the record's own download.
-	MaxText = 32 << 10
+	// ListText and PageText are how many bytes of a key or value a list of
+	// records and the page of one record show; more is in the record's download.
+	ListText = 4 << 10
+	PageText = 256 << 10
 	// maxDump is how many bytes a hex dump shows; it takes four characters each.
 	maxDump = 2 << 10
 )
 
-// Decode turns bytes into text.
-func Decode(b []byte) Text {
+// Decode turns bytes into text and shows at most limit bytes of them.
+func Decode(b []byte, limit int) Text {
 	t := Text{Size: len(b)}
 	switch {
 	case b == nil:
@@ -53,15 +54,15 @@ func Decode(b []byte) Text {
 		return t
 	}
 	shown := b
-	if len(shown) > MaxText {
-		shown = cutUTF8(shown[:MaxText])
+	if len(shown) > limit {
+		shown = cutUTF8(shown[:limit])
 	}
 	if at := notText(shown); at >= 0 {
 		t.Kind, t.Why = Binary, "It is not UTF-8 text."
 		if utf8.Valid(shown) {
 			t.Why = "It holds control characters."
 		}
-		shown = b[:min(len(b), maxDump)]
+		shown = b[:min(len(b), maxDump, limit)]
 		t.Text = hex.Dump(shown)
 		t.Preview = hex.EncodeToString(b[:min(len(b), previewRunes/4)])
 		t.Cut = len(b) - len(shown)

@@ -25,7 +25,7 @@ func TestDecode_Kinds(t *testing.T) {
 		{"long", []byte(strings.Repeat("x", 200)), String, strings.Repeat("x", previewRunes) + "…"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := Decode(c.in)
+			got := Decode(c.in, ListText)
 			if got.Kind != c.kind || got.Preview != c.preview || got.Size != len(c.in) {
 				t.Errorf("got %+v", got)
 			}
@@ -34,15 +34,15 @@ func TestDecode_Kinds(t *testing.T) {
 			}
 		})
 	}
-	if got := Decode([]byte(`{"a":1}`)).Text; got != "{\n  \"a\": 1\n}" {
+	if got := Decode([]byte(`{"a":1}`), ListText).Text; got != "{\n  \"a\": 1\n}" {
 		t.Errorf("not indented: %q", got)
 	}
 }
 
 func TestDecode_LargeIsCutBetweenCharacters(t *testing.T) {
-	in := []byte(strings.Repeat("x", MaxText-1) + "€" + strings.Repeat("y", 10))
-	got := Decode(in)
-	if got.Kind != String || !utf8.ValidString(got.Text) || got.Cut != len(in)-(MaxText-1) {
+	in := []byte(strings.Repeat("x", ListText-1) + "€" + strings.Repeat("y", 10))
+	got := Decode(in, ListText)
+	if got.Kind != String || !utf8.ValidString(got.Text) || got.Cut != len(in)-(ListText-1) {
 		t.Errorf("kind %s, %d bytes shown, %d cut", got.Kind, len(got.Text), got.Cut)
 	}
 }
@@ -51,7 +51,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("{}"))
 	f.Add([]byte{0xe2, 0x82})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got := Decode(b)
+		got := Decode(b, ListText)
 		if !utf8.ValidString(got.Text) || !utf8.ValidString(got.Preview) {
 			t.Fatalf("%q became text that is not UTF-8", b)
 		}

@@ -18,6 +18,8 @@ type Model struct {
 type Flash struct {
 	Kind string // "ok", "warn" or "bad"
 	Text string
+	// Href and Label are a link to what came of it, "" for none.
+	Href, Label string
 }
 
 // Demo is the state of the built-in demo; nil if there is none.

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,10 @@ func (s *Server) messages(c echo.Context) error {
 	case len(m.Problems) > 0:
 		return s.render(c, http.StatusUnprocessableEntity, topicPage(t), page.Messages(m))
 	case m.From == "tail":
-		m.Tail = true
-		return s.page(c, topicPage(t), page.Messages(m))
+		m.Tail, m.Stream = true, url.Values{"view": {"events"}, "tail": {t.Name}}.Encode()
+		frame := topicPage(t)
+		frame.Scripts = []string{"js/tail.js"}
+		return s.page(c, frame, page.Messages(m))
 	}
 	got, err := message.Read(c.Request().Context(), s.Cluster, q, message.DefaultBudget)
 	if err != nil {

@@ -55,6 +55,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Live == nil {
 		cfg.Live = live.New(event.New(), live.Options{Build: cfg.Version, Logger: cfg.Logger})
 	}
+	cfg.Live.ReadRecordsFrom(records{cfg.Cluster})
 	files, err := static.Load()
 	if err != nil {
 		return nil, fmt.Errorf("load the static files: %w", err)

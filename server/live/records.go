@@ -20,6 +20,7 @@ type RecordView struct {
 	NullValue bool   `json:"nullValue,omitempty"`
 	Size      int    `json:"size"` // bytes of key and value
 	Headers   int    `json:"headers,omitempty"`
+	Skipped   int64  `json:"-"` // records passed over before it, to keep a pace that an eye can follow
 }
 
 // RecordBatch is what a record event carries. Hidden counts the records of

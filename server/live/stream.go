@@ -178,7 +178,7 @@ func (l *Live) feedRecords(ctx context.Context, helpers *sync.WaitGroup, sub *Su
 	}
 	helpers.Go(func() {
 		err := src.TailRecords(ctx, o.Tail, func(r RecordView) {
-			sub.offerRecords(RecordBatch{Records: []RecordView{r}})
+			sub.offerRecords(RecordBatch{Records: []RecordView{r}, Hidden: r.Skipped})
 		})
 		if err != nil && ctx.Err() == nil {
 			sub.offerRecords(RecordBatch{Error: err.Error()})

@@ -49,6 +49,7 @@ document.addEventListener('click', (e) => {
 function fit(form) {
   const from = form.querySelector('#from');
   for (const field of form.querySelectorAll('[data-for]')) field.hidden = field.dataset.for !== from.value;
+  for (const field of form.querySelectorAll('[data-not-for]')) field.hidden = field.dataset.notFor === from.value;
 }
 const query = document.querySelector('#query');
 if (query) {

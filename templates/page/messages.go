@@ -15,7 +15,8 @@ type MessagesModel struct {
 	Problems   map[string]string // by field
 	Failure    string
 
-	Tail       bool // the live tail instead of a page of records
+	Tail       bool   // the live tail instead of a page of records
+	Stream     string // what the tail asks the live stream for
 	Rows       []RecordRow
 	Read       bool // records were read: Rows is the answer, if an empty one
 	Descending bool

@@ -61,6 +61,8 @@ type Broker struct {
 	conns   map[*conn]struct{}
 	perIP   map[string]int
 	closing bool
+
+	unfit error // of the first call of follow, which is inside Start
 }
 
 // Start follows the metadata and begins to accept clients.
@@ -82,6 +84,9 @@ func Start(cfg Config) (*Broker, error) {
 	b.sessions = newFetchSessions(b.limits)
 	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
 	b.meta.Watch(b.follow)
+	if errors.Is(b.unfit, replica.ErrForeign) {
+		return nil, b.unfit
+	}
 	for _, l := range cfg.Listeners {
 		b.accepting.Go(func() { b.accept(l) })
 	}
@@ -95,10 +100,15 @@ func (b *Broker) follow(img *metadata.Image, d *metadata.Delta) {
 	b.mu.Lock()
 	closing := b.closing
 	b.mu.Unlock()
-	if closing {
+	if closing || b.unfit != nil {
 		return
 	}
-	if err := b.replicas.Apply(img, d); err != nil {
+	err := b.replicas.Apply(img, d)
+	if errors.Is(err, replica.ErrForeign) {
+		b.unfit = err
+		return
+	}
+	if err != nil {
 		b.log.Error("cannot follow a change of the metadata everywhere; the partitions named answer with a storage error", "err", err)
 	}
 	b.electCoordinators(img, d)

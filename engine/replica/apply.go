@@ -21,13 +21,18 @@ const openAtOnce = 8
 // of new ones made, leaders and settings set. The first call opens all logs and
 // clears away folders of topics that are no more. A log that cannot be opened
 // is offline (KAFKA_STORAGE_ERROR) and named in the error; the others go on.
+// After ErrForeign nothing was done.
 func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 	var errs []error
 	first := s.image.Load() == nil
 	if first {
 		d = img.Full()
-		errs = append(errs, s.claim(img))
+		if err := s.claimIdentity(img.ClusterID()); err != nil {
+			return err
+		}
+		errs = append(errs, s.clear(img))
 	}
+	s.image.Store(img) // first: what was deleted must not look as if another broker had it
 	for _, t := range d.TopicsDeleted {
 		errs = append(errs, s.remove(t))
 	}
@@ -47,7 +52,7 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		}
 	}
 	errs = append(errs, s.open(img, added))
-	s.publish(img, added)
+	s.publish(added)
 	for _, c := range d.PartitionsChanged {
 		if c.Old != nil {
 			errs = append(errs, s.lead(c.Topic, c.Partition))
@@ -91,8 +96,8 @@ func (s *Set) open(img *metadata.Image, added []*Partition) error {
 	return errors.Join(errs...)
 }
 
-// publish makes new replicas and the image visible.
-func (s *Set) publish(img *metadata.Image, added []*Partition) {
+// publish makes new replicas visible.
+func (s *Set) publish(added []*Partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	grown := map[*topic]bool{}
@@ -114,7 +119,6 @@ func (s *Set) publish(img *metadata.Image, added []*Partition) {
 		}
 		t.parts[p.index] = p
 	}
-	s.image.Store(img)
 }
 
 // remove ends the replicas of a deleted topic and removes their folders.
@@ -194,14 +198,9 @@ func (s *Set) configureTopic(img *metadata.Image, t *topic) {
 	}
 }
 
-// claim makes sure that the folder is of this cluster and clears away the
-// folders of topics that the metadata no longer has. Nothing is removed from
-// the folder of another cluster: metadata that was lost must not take the logs
-// along.
-func (s *Set) claim(img *metadata.Image) error {
-	if err := s.claimIdentity(img.ClusterID()); err != nil {
-		return err
-	}
+// clear removes the folders of topics that the metadata no longer has. It comes
+// after claimIdentity: metadata that was lost must not take the logs along.
+func (s *Set) clear(img *metadata.Image) error {
 	names, err := s.cfg.FS.List(".")
 	if err != nil {
 		return fmt.Errorf("listing the data folder: %w", err)

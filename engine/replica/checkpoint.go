@@ -126,8 +126,8 @@ func (s *Set) claimIdentity(cluster string) error {
 		}
 	}
 	if have["cluster.id"] != cluster || have["node.id"] != strconv.Itoa(int(s.cfg.BrokerID)) {
-		return fmt.Errorf("the data folder belongs to broker %s of cluster %s, not to broker %d of cluster %s: its logs are left alone; see %s",
-			have["node.id"], have["cluster.id"], s.cfg.BrokerID, cluster, identityFile)
+		return fmt.Errorf("%w: it belongs to broker %q of cluster %q, this is broker %d of cluster %q; its logs are left alone, see %s",
+			ErrForeign, have["node.id"], have["cluster.id"], s.cfg.BrokerID, cluster, identityFile)
 	}
 	return nil
 }

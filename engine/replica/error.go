@@ -1,6 +1,14 @@
 package replica
 
-import "github.com/twmb/franz-go/pkg/kerr"
+import (
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// ErrForeign is what Apply returns, having done nothing, for a data folder that
+// belongs to another cluster or broker.
+var ErrForeign = errors.New("the data folder is another's")
 
 // problem is a protocol error with words of its own. errors.As finds the
 // *kerr.Error.

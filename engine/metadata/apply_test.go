@@ -212,7 +212,7 @@ func TestValidateTopicName(t *testing.T) {
 func thousandTopics() []Record {
 	var recs []Record
 	for n := range 1000 {
-		u := UUID{byte(n >> 8), byte(n), 15: byte(n)}
+		u := UUID{byte(n >> 8), byte(n), 7: 1, 15: byte(n)}
 		recs = append(recs, TopicRecord{ID: u, Name: fmt.Sprint("topic-", n)})
 		for p := range int32(5) {
 			recs = append(recs, PartitionRecord{TopicID: u, Partition: p, Leader: 1, Replicas: []int32{1}, ISR: []int32{1}})

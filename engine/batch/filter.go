@@ -85,9 +85,28 @@ func (f *filtered) append(dst []byte) []byte {
 // appendEmpty appends a header without records.
 func (f *filtered) appendEmpty(dst []byte) []byte {
 	h := f.header
+	h.Attributes &^= codecMask | deleteHorizonBit | logAppendTimeBit
+	return appendBare(dst, h)
+}
+
+// AppendEmpty appends to dst a batch without records that takes the place of
+// the offsets first to last: readers step over it.
+func AppendEmpty(dst []byte, first, last int64, leaderEpoch int32) []byte {
+	return appendBare(dst, Header{
+		BaseOffset:      first,
+		LeaderEpoch:     leaderEpoch,
+		Magic:           Magic,
+		LastOffsetDelta: int32(last - first),
+		ProducerID:      noProducerID,
+		ProducerEpoch:   noProducerEpoch,
+		BaseSequence:    noSequence,
+	})
+}
+
+// appendBare appends a header as a whole batch.
+func appendBare(dst []byte, h Header) []byte {
 	h.NumRecords = 0
 	h.BaseTimestamp, h.MaxTimestamp = noTimestamp, noTimestamp
-	h.Attributes &^= codecMask | deleteHorizonBit | logAppendTimeBit
 	h.Length = HeaderSize - lengthPrefix
 	n := len(dst)
 	dst = append(dst, make([]byte, HeaderSize)...)

@@ -270,7 +270,7 @@ func (l *Log) checkTie(sum summary) (err error) {
 }
 
 // settle sets where the log starts and ends. Offsets below the recovery point
-// were given out, and are never given out again.
+// were given out, and are never given out again, even if no segment is left.
 func (r *recovery) settle() error {
 	l := r.log
 	l.setSegments(r.segments)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/logarium/logarium/engine/batch"
 	"github.com/logarium/logarium/engine/vfs"
 )
 
@@ -43,23 +44,21 @@ func (r *recovery) scan(base, before int64) (whole bool, err error) {
 	}
 	r.out.SegmentsScanned++
 	r.out.BytesScanned += found.size
-	damaged := len(found.bad) > 0
-	if damaged {
+	if len(found.bad) > 0 {
 		if err := r.salvage(f, base, found); err != nil {
 			return false, storageError(fmt.Sprintf("saving what is whole of segment %d", base), err)
 		}
 		// What was written is whole; its indexes are other ones.
 		return r.scan(base, before)
 	}
-	whole = true
 	if found.good < found.size {
-		if whole, err = r.cut(f, base, before, found); err != nil {
+		if err := r.cut(f, base, found); err != nil {
 			return false, storageError(fmt.Sprintf("cutting segment %d", base), err)
 		}
 	}
-	if end := found.segment.end.Load(); whole && before != maxOffset && end < before {
-		whole = r.gap(base, end, before)
-	}
+	// Compaction leaves no gap between segments: if there is one, batches are
+	// missing that were not synced, so that what follows was not either.
+	whole = before == maxOffset || found.segment.end.Load() >= before || before <= r.options.RecoveryPoint
 	found.segment.syncedSize = -1
 	r.segments = append(r.segments, found.segment)
 	if h.acquire() {
@@ -67,22 +66,6 @@ func (r *recovery) scan(base, before int64) (whole bool, err error) {
 	}
 	l.dirty.Store(true)
 	return whole, r.keepIndex(found, before)
-}
-
-// gap judges a segment that ends before the next begins: compaction leaves
-// none, so that batches are missing. If they were never synced, what follows
-// was not either.
-func (r *recovery) gap(base, end, before int64) (whole bool) {
-	if before > r.options.RecoveryPoint {
-		return false
-	}
-	for _, c := range r.out.Corrupt {
-		if c.Segment == base && c.To >= before {
-			return true // told already
-		}
-	}
-	r.corrupt(Corruption{Segment: base, From: end, To: before, Reason: "batches that were synced are missing"})
-	return true
 }
 
 // keepIndex writes the indexes of an older segment; those of the active one
@@ -112,6 +95,7 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 	sc := newScanner(f, 0, size)
 	defer sc.close()
 	sc.check, sc.expect, sc.before = true, base, min(before, base+maxRelative+1)
+	sc.dense = before == maxOffset && !l.Config().CleanupCompact && l.cleaned == 0
 	interval := l.Config().IndexIntervalBytes
 	for {
 		for sc.next() {
@@ -120,6 +104,7 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 			found.good = sc.ahead
 		}
 		if sc.err == nil {
+			r.missing(&found, sc.expect, before, span{from: size, to: size, reason: "batches that were synced are missing"})
 			return found, nil
 		}
 		if !errors.Is(sc.err, errBadBatch) {
@@ -134,15 +119,29 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 		if next >= size || sc.expect >= r.options.RecoveryPoint {
 			found.behind = next < size
 			bad.to = size
-			found.tail = bad
+			if !r.missing(&found, sc.expect, before, bad) {
+				found.tail = bad
+			}
 			return found, nil
 		}
 		if bad.after, err = sc.baseAt(next); err != nil {
 			return found, err
 		}
 		found.bad = append(found.bad, bad)
-		sc.err, sc.ahead = nil, next
+		sc.err, sc.ahead, sc.expect = nil, next, bad.after
 	}
+}
+
+// missing notes the end of a segment as damaged if batches that were synced
+// must have followed there; false if not.
+func (r *recovery) missing(found *scanned, expect, before int64, bad span) bool {
+	synced := min(r.options.RecoveryPoint, before)
+	if expect >= synced || synced-found.segment.base > maxRelative {
+		return false
+	}
+	bad.first, bad.after = expect, synced
+	found.bad = append(found.bad, bad)
+	return true
 }
 
 // baseAt returns the base offset of the batch at a position.
@@ -152,33 +151,25 @@ func (s *scanner) baseAt(pos int64) (int64, error) {
 }
 
 // cut cuts a segment behind its last good batch. What is cut is kept aside if
-// it had been synced, or holds a whole batch: a torn tail explains neither.
-func (r *recovery) cut(f vfs.File, base, before int64, found scanned) (whole bool, err error) {
+// it holds a whole batch, which a torn tail does not explain.
+func (r *recovery) cut(f vfs.File, base int64, found scanned) error {
 	tail := found.tail
-	synced := tail.first < min(r.options.RecoveryPoint, before)
-	if synced || found.behind {
+	if found.behind {
 		name := r.quarantineName(base, tail.from)
 		if err := r.quarantine(f, name, tail); err != nil {
-			return false, err
-		}
-		lost := tail.first
-		if synced {
-			lost = min(r.options.RecoveryPoint, before)
+			return err
 		}
 		r.corrupt(Corruption{
-			Segment: base, Position: tail.from, Bytes: tail.to - tail.from, From: tail.first, To: lost,
+			Segment: base, Position: tail.from, Bytes: tail.to - tail.from, From: tail.first, To: tail.first,
 			Quarantine: path.Base(name), Reason: tail.reason,
 		})
 	}
-	if !synced {
-		r.out.BytesCut += tail.to - tail.from
-	}
-	// Later segments hold nothing that was synced unless the next begins at or
-	// below the recovery point.
-	return before <= r.options.RecoveryPoint, f.Truncate(found.good)
+	r.out.BytesCut += tail.to - tail.from
+	return f.Truncate(found.good)
 }
 
-// salvage writes a segment anew without its damaged bytes, which are kept aside.
+// salvage writes a segment anew, with an empty batch in the place of each
+// damaged part, which is kept aside: of the rest, nothing is lost.
 func (r *recovery) salvage(f vfs.File, base int64, found scanned) error {
 	l := r.log
 	clean := fileName(l.dir, base, logSuffix+cleanedSuffix)
@@ -193,6 +184,13 @@ func (r *recovery) salvage(f vfs.File, base int64, found scanned) error {
 		}
 		at += bad.from - from
 		from = bad.to
+		if bad.after > bad.first {
+			empty := batch.AppendEmpty(nil, bad.first, bad.after-1, l.epochs.at(bad.first))
+			if _, err := out.WriteAt(empty, at); err != nil {
+				return errors.Join(err, out.Close())
+			}
+			at += int64(len(empty))
+		}
 	}
 	// The tail is left for the scan of what is written here.
 	if err := copyRange(out, at, f, from, found.size); err != nil {
@@ -202,14 +200,15 @@ func (r *recovery) salvage(f vfs.File, base int64, found scanned) error {
 		return err
 	}
 	for _, bad := range found.bad {
-		name := r.quarantineName(base, bad.from)
-		if err := r.quarantine(f, name, bad); err != nil {
-			return err
+		c := Corruption{Segment: base, Position: bad.from, Bytes: bad.to - bad.from, From: bad.first, To: bad.after, Reason: bad.reason}
+		if c.Bytes > 0 {
+			name := r.quarantineName(base, bad.from)
+			if err := r.quarantine(f, name, bad); err != nil {
+				return err
+			}
+			c.Quarantine = path.Base(name)
 		}
-		r.corrupt(Corruption{
-			Segment: base, Position: bad.from, Bytes: bad.to - bad.from, From: bad.first, To: bad.after,
-			Quarantine: path.Base(name), Reason: bad.reason,
-		})
+		r.corrupt(c)
 	}
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return err

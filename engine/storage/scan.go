@@ -27,7 +27,8 @@ type scanner struct {
 	header batch.Header
 	pos    int64 // of the batch in header
 	err    error // why next returned false, nil at the end
-	check  bool  // CRC, too
+	check  bool  // CRC, too, and whether gaps are believable
+	dense  bool  // with check: there may be no gap before the last batch
 	ahead  int64 // where the next batch starts
 	limit  int64
 	expect int64 // lowest base offset of the next batch
@@ -62,7 +63,9 @@ func (s *scanner) next() bool {
 		err = fmt.Errorf("%w: offsets %d to %d where %d up to %d may come", errBadBatch, h.BaseOffset, h.LastOffset(), s.expect, s.before)
 	}
 	if err == nil && s.check {
-		err = s.checkCRC(s.ahead, h)
+		if err = s.checkCRC(s.ahead, h); err == nil && h.BaseOffset > s.expect {
+			err = s.checkGap(h)
+		}
 	}
 	if err != nil {
 		s.err = err
@@ -113,6 +116,31 @@ func (s *scanner) checkCRC(pos int64, h batch.Header) error {
 		return fmt.Errorf("%w: its CRC is %08x, it says %08x", errBadBatch, crc, h.CRC)
 	}
 	return nil
+}
+
+// checkGap judges a batch that comes with a higher offset than expected. The
+// CRC does not cover the offset: if the next batch does not come after this
+// one, but where it was to come, this one's offset is wrong.
+func (s *scanner) checkGap(h batch.Header) error {
+	wrong := fmt.Errorf("%w: offset %d where %d was to come", errBadBatch, h.BaseOffset, s.expect)
+	next := s.ahead + int64(h.Size())
+	if next >= s.limit {
+		if s.dense {
+			return wrong
+		}
+		return nil
+	}
+	n, err := s.headerAt(next)
+	if err == nil && n.BaseOffset > s.expect && n.BaseOffset <= h.LastOffset() {
+		err = s.checkCRC(next, n)
+		if err == nil {
+			return wrong
+		}
+	}
+	if errors.Is(err, errBadBatch) {
+		return nil // judged when it is its turn
+	}
+	return err
 }
 
 // bytes returns what the file has from pos on, at least need bytes and at most

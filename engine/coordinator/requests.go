@@ -19,7 +19,7 @@ func (g *Groups) JoinGroup(ctx context.Context, c Client, req *kmsg.JoinGroupReq
 		return r.resp.(*kmsg.JoinGroupResponse)
 	}
 	resp := req.ResponseKind().(*kmsg.JoinGroupResponse)
-	resp.ErrorCode, resp.MemberID = err.Code, req.MemberID
+	resp.ErrorCode = err.Code
 	return resp
 }
 

@@ -40,10 +40,17 @@ func (m *Machine) SyncGroup(now time.Time, to Token, req *kmsg.SyncGroupRequest)
 	}
 }
 
+// syncNamesProtocol is the version from which a SyncGroup must say what it
+// thinks the protocol is (KIP-559).
+const syncNamesProtocol = 5
+
 // syncing finds whom a SyncGroup is from and checks what it says.
 func (m *Machine) syncing(req *kmsg.SyncGroupRequest) (*group, *member, *kerr.Error) {
-	if req.Group == "" {
+	switch {
+	case req.Group == "":
 		return nil, nil, kerr.InvalidGroupID
+	case req.Version >= syncNamesProtocol && (req.ProtocolType == nil || req.Protocol == nil):
+		return nil, nil, kerr.InconsistentGroupProtocol
 	}
 	g := m.groups[req.Group]
 	if g == nil {

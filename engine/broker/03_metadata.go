@@ -98,7 +98,6 @@ func (b *Broker) metadata(r *request, req *kmsg.MetadataRequest, img *metadata.I
 		}
 		m.ErrorCode, _ = b.codeOf(err)
 		m.IsInternal = m.Topic != nil && metadata.IsInternalTopic(*m.Topic)
-		m.Partitions = []kmsg.MetadataResponseTopicPartition{}
 		resp.Topics = append(resp.Topics, m)
 	}
 	return resp
@@ -137,7 +136,6 @@ func describeTopic(t *metadata.Topic, up map[int32]bool, operations int32) kmsg.
 		from := &t.Partitions[i]
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Partition, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR = int32(i), from.Leader, from.LeaderEpoch, from.Replicas, from.ISR
-		p.OfflineReplicas = []int32{}
 		for _, id := range from.Replicas {
 			if !up[id] {
 				p.OfflineReplicas = append(p.OfflineReplicas, id)

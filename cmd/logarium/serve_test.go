@@ -64,7 +64,7 @@ func TestServe_RefusesInOneSentence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.Close()
+	t.Cleanup(func() { busy.Close() }) // the cases run after this function has returned
 	address := busy.Addr().String()
 	_, busyPort, _ := net.SplitHostPort(address)
 	file := filepath.Join(t.TempDir(), "file")

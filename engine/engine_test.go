@@ -139,7 +139,7 @@ func checkCounted(t *testing.T, hub *event.Hub, n int64) {
 }
 
 func TestOpen_RefusesWholly(t *testing.T) {
-	busy, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // held for the test
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

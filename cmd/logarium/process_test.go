@@ -138,7 +138,7 @@ func freePorts(t *testing.T, n int) int {
 		first := 20000 + int(time.Now().UnixNano()/1000%9000)
 		var held []net.Listener
 		for i := range n {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i)) //nolint:noctx // a probe of a port
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
 			if err != nil {
 				break
 			}

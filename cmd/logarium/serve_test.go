@@ -60,7 +60,7 @@ func TestServe_GreetsInFourLinesAndIsReady(t *testing.T) {
 
 // Each way to fail must end at once with one sentence that names the flag.
 func TestServe_RefusesInOneSentence(t *testing.T) {
-	busy, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // held for the test
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

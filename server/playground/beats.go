@@ -33,7 +33,7 @@ type alert struct {
 func gateway(ctx context.Context, client *kgo.Client, number int, beats []time.Duration, log *slog.Logger) error {
 	defer client.Close()
 	var group errgroup.Group
-	for w := number; w < wearers; w += gateways {
+	for w := number; w < len(wearers); w += gateways {
 		group.Go(func() error { return wear(ctx, client, w, beats, log) })
 	}
 	return group.Wait()
@@ -41,10 +41,10 @@ func gateway(ctx context.Context, client *kgo.Client, number int, beats []time.D
 
 // wear replays the recording for one wearer, from a moment of its own.
 func wear(ctx context.Context, client *kgo.Client, number int, beats []time.Duration, log *slog.Logger) error {
-	name := fmt.Sprintf("wearer-%d", number+1)
+	name := wearers[number]
 	timer := time.NewTimer(time.Duration(number) * 90 * time.Millisecond)
 	defer timer.Stop()
-	for i := number * len(beats) / wearers; ; i = (i + 1) % len(beats) {
+	for i := number * len(beats) / len(wearers); ; i = (i + 1) % len(beats) {
 		select {
 		case <-ctx.Done():
 			return nil

@@ -28,12 +28,15 @@ const AdminClientID = "heart-rate-demo"
 const (
 	beatsPartitions = 6
 	gateways        = 2 // producers
-	wearers         = 8 // spread over the gateways
 	monitors        = 2 // members of the consumer group
 	alertBPM        = 100
 	// stopTimeout bounds the removal of what the demo made.
 	stopTimeout = 15 * time.Second
 )
+
+// wearers are the keys of the records. Java's partitioner spreads just these
+// over all partitions, two on each.
+var wearers = [...]string{"ana", "ben", "chi", "eli", "fay", "gus", "ida", "lea", "max", "oto", "rosa", "yara"}
 
 // Config says which cluster the demo runs on.
 type Config struct {
@@ -58,6 +61,7 @@ type HeartRate struct {
 	cancel  context.CancelFunc // nil: not running
 	stopped chan struct{}      // closed when the clients of the last run are closed
 	busy    bool               // a Start or Stop is under way
+	coming  bool               // a Start is under way
 }
 
 // ErrBusy is returned by Start and Stop while another of them is under way.
@@ -73,11 +77,11 @@ func NewHeartRate(cfg Config) (*HeartRate, error) {
 	return h, nil
 }
 
-// Running says whether the demo's clients run.
+// Running says whether the demo's clients run, or are being started.
 func (h *HeartRate) Running() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.cancel != nil
+	return h.cancel != nil || h.coming
 }
 
 // Offered says whether the console may offer to start the demo.
@@ -91,16 +95,16 @@ func (h *HeartRate) Unfinished() bool {
 }
 
 // begin marks a Start or Stop as under way and returns how to end it.
-func (h *HeartRate) begin() (end func(), err error) {
+func (h *HeartRate) begin(start bool) (end func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.busy {
 		return nil, ErrBusy
 	}
-	h.busy = true
+	h.busy, h.coming = true, start
 	return func() {
 		h.mu.Lock()
-		h.busy = false
+		h.busy, h.coming = false, false
 		h.mu.Unlock()
 	}, nil
 }
@@ -109,12 +113,15 @@ func (h *HeartRate) begin() (end func(), err error) {
 // of the demo, and starts its clients. A topic of the same name that the demo
 // did not make is left alone, and is an error.
 func (h *HeartRate) Start(ctx context.Context) error {
-	end, err := h.begin()
+	end, err := h.begin(true)
 	if err != nil {
 		return err
 	}
 	defer end()
-	if h.Running() {
+	h.mu.Lock()
+	running := h.cancel != nil
+	h.mu.Unlock()
+	if running {
 		return nil
 	}
 	beats, err := recording()
@@ -157,7 +164,7 @@ func (h *HeartRate) Close() {
 
 // Stop stops the clients and removes the topics and the group that they made.
 func (h *HeartRate) Stop(ctx context.Context) error {
-	end, err := h.begin()
+	end, err := h.begin(false)
 	if err != nil {
 		return err
 	}

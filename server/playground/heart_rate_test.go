@@ -84,7 +84,7 @@ func TestHeartRate_RunsAndRemovesWhatItMade(t *testing.T) {
 	}
 	reader := newClient(t, seeds, kgo.ConsumeTopics(beatsTopic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	seen := map[string]int32{}
-	for len(seen) < wearers {
+	for len(seen) < len(wearers) {
 		fetches := reader.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
 			t.Fatal(err)
@@ -99,6 +99,16 @@ func TestHeartRate_RunsAndRemovesWhatItMade(t *testing.T) {
 			}
 			seen[b.Wearer] = r.Partition
 		})
+	}
+
+	used := map[int32]int{}
+	for _, partition := range seen {
+		used[partition]++
+	}
+	for p := range int32(beatsPartitions) {
+		if used[p] != len(wearers)/beatsPartitions {
+			t.Errorf("partition %d has %d wearers", p, used[p])
+		}
 	}
 
 	// A new process goes on with it and can remove it.

@@ -47,10 +47,12 @@ func (b *Broker) toCreate(req *kmsg.MetadataRequest, img *metadata.Image) (out [
 	if req.Version >= 4 && !req.AllowAutoTopicCreation || !img.BrokerBool("auto.create.topics.enable") {
 		return nil
 	}
+	asked := map[string]bool{}
 	for _, t := range req.Topics {
-		if t.Topic == nil || t.TopicID != [16]byte{} || img.Topic(*t.Topic) != nil || metadata.ValidateTopicName(*t.Topic) != nil {
+		if t.Topic == nil || asked[*t.Topic] || t.TopicID != [16]byte{} || img.Topic(*t.Topic) != nil || metadata.ValidateTopicName(*t.Topic) != nil {
 			continue
 		}
+		asked[*t.Topic] = true
 		out = append(out, controller.NewTopic{Name: *t.Topic, Partitions: -1, ReplicationFactor: -1})
 	}
 	return out

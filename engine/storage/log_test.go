@@ -68,7 +68,7 @@ func fill(t *testing.T, l *Log, n int) {
 	t.Helper()
 	for range n {
 		end := l.End()
-		mustAppend(t, l, newBatch(fmt.Sprint("at", end), 3, testNow.UnixMilli()+end*1000))
+		mustAppend(t, l, newBatch(wantTag(end), 3, testNow.UnixMilli()+end*1000))
 	}
 }
 
@@ -112,6 +112,8 @@ func readAll(t *testing.T, l *Log, maxBytes int) []string {
 	}
 	return got
 }
+
+func wantTag(base int64) string { return fmt.Sprint("at", base) }
 
 func wantRecords(from, to int64) []string {
 	var want []string

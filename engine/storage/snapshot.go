@@ -45,8 +45,13 @@ func (s *producers) encode(at int64) []byte {
 			b = binary.BigEndian.AppendUint64(b, uint64(e.timestamp))
 		})
 	}
-	binary.BigEndian.PutUint32(b[snapshotCRCPosition:], snapshotCRC(b))
+	sealSnapshot(b)
 	return b
+}
+
+// sealSnapshot writes the CRC.
+func sealSnapshot(b []byte) {
+	binary.BigEndian.PutUint32(b[snapshotCRCPosition:], snapshotCRC(b))
 }
 
 // snapshotCRC covers all but itself.

@@ -6,18 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/logarium/logarium/engine"
 	"github.com/logarium/logarium/engine/netx"
 	"github.com/logarium/logarium/engine/sim"
+	"github.com/logarium/logarium/engine/vfs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,6 +34,31 @@ func client(t *testing.T, w *sim.World, opts ...kgo.Opt) *kgo.Client {
 	}, opts...)...)
 	must(t, err)
 	return c
+}
+
+// openCluster opens three brokers on the world's network and disks.
+func openCluster(t *testing.T, w *sim.World) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), engine.Config{
+		Brokers: len(addresses), Network: w.Net, Listeners: []engine.Listener{{Name: "EXTERNAL", Bind: addresses[0]}},
+		FS: func(id int32) (vfs.FS, error) { return w.Disk(id), nil },
+	})
+	must(t, err)
+	return e
+}
+
+// closeCluster closes it as Ctrl-C does; t.Context has ended by then.
+func closeCluster(t *testing.T, e *engine.Engine) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	must(t, e.Close(ctx))
+}
+
+// createBeats makes the topic, however often the way to a broker is cut meanwhile.
+func createBeats(ctx context.Context, t *testing.T, c *kgo.Client) {
+	t.Helper()
+	_, err := kadm.NewClient(c).CreateTopic(ctx, 6, -1, nil, "beats")
+	must(t, err)
 }
 
 // consumed is what the members of a group have read: how often each value.
@@ -120,16 +146,18 @@ func TestWorld_RealClientsInVirtualTime(t *testing.T) {
 
 func tenMinutes(t *testing.T, w *sim.World) {
 	const records, every = 600, time.Second
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(len(addresses)), kfake.Ports(9092, 9093, 9094), kfake.SeedTopics(6, "beats"),
-		kfake.ListenFn(func(_, address string) (net.Listener, error) { return w.Net.Listen(t.Context(), address) }))
-	must(t, err)
-	defer cluster.Close()
+	cluster := openCluster(t, w)
+	defer closeCluster(t, cluster)
 
 	// An hour is what it may take, not what it takes.
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("an hour has passed"))
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
+
+	producer := client(t, w, kgo.ClientID("wearer"), kgo.DefaultProduceTopic("beats"), kgo.UnknownTopicRetries(-1))
+	defer producer.Close()
+	createBeats(ctx, t, producer)
 
 	read := newConsumed()
 	for i := range 2 {
@@ -138,8 +166,6 @@ func tenMinutes(t *testing.T, w *sim.World) {
 		defer member.Close()
 		running.Go(func() { read.poll(ctx, member) })
 	}
-	producer := client(t, w, kgo.ClientID("wearer"), kgo.DefaultProduceTopic("beats"), kgo.UnknownTopicRetries(-1))
-	defer producer.Close()
 
 	troubled, calm := context.WithCancel(ctx)
 	running.Go(func() { trouble(troubled, w) })
@@ -155,4 +181,90 @@ func tenMinutes(t *testing.T, w *sim.World) {
 	w.Net.Heal()
 	must(t, producer.Flush(ctx))
 	must(t, read.waitFor(ctx, records))
+}
+
+// TestWorld_PowerCutsLoseNothingAcknowledged cuts the power of all brokers in
+// the midst of writing, again and again. What was acknowledged is there
+// afterwards, once and in the order in which it was sent.
+func TestWorld_PowerCutsLoseNothingAcknowledged(t *testing.T) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 3
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { powerCuts(t, sim.New(seed)) })
+		})
+	}
+}
+
+func powerCuts(t *testing.T, w *sim.World) {
+	const cuts = 5
+	rng := w.Rand("cuts")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("an hour has passed"))
+	defer cancel()
+	var acked sync.Map // value -> struct{}
+	next := 0
+	for range cuts {
+		cluster := openCluster(t, w)
+		run, stop := context.WithCancel(ctx)
+		producer := client(t, w, kgo.DefaultProduceTopic("beats"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
+		if next == 0 {
+			createBeats(ctx, t, producer)
+		}
+		for range 50 + rng.IntN(200) {
+			value := fmt.Sprintf("%06d", next)
+			producer.Produce(run, &kgo.Record{Partition: int32(next % 6), Value: []byte(value)}, func(_ *kgo.Record, err error) {
+				if err == nil {
+					acked.Store(value, struct{}{})
+				}
+			})
+			next++
+			time.Sleep(time.Duration(rng.Int64N(int64(5 * time.Millisecond))))
+		}
+		for id := range len(addresses) {
+			w.PowerCut(int32(id+1), vfs.PowerCut())
+		}
+		stop()
+		producer.Close()
+		_ = cluster.Close(ctx) // its disks are gone: it can only fail
+	}
+	cluster := openCluster(t, w)
+	defer closeCluster(t, cluster)
+	reader := client(t, w, kgo.ConsumeTopics("beats"), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	defer reader.Close()
+	readBack(ctx, t, reader, &acked)
+}
+
+// readBack reads until all that was acknowledged was seen; each value once,
+// and in order within its partition.
+func readBack(ctx context.Context, t *testing.T, reader *kgo.Client, acked *sync.Map) {
+	t.Helper()
+	missing := map[string]bool{}
+	acked.Range(func(value, _ any) bool { missing[value.(string)] = true; return true })
+	if len(missing) == 0 {
+		t.Fatal("nothing was acknowledged: the test proves nothing")
+	}
+	seen, last := map[string]bool{}, map[int32]string{}
+	for len(missing) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("%d acknowledged records are lost, such as %v", len(missing), firstOf(missing))
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			value := string(r.Value)
+			if seen[value] || last[r.Partition] >= value {
+				t.Errorf("partition %d: %s after %s", r.Partition, value, last[r.Partition])
+			}
+			seen[value], last[r.Partition] = true, value
+			delete(missing, value)
+		})
+	}
+}
+
+func firstOf(m map[string]bool) string {
+	for v := range m {
+		return v
+	}
+	return ""
 }

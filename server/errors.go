@@ -42,10 +42,10 @@ func (s *Server) failed(err error, c echo.Context) {
 		tooBig  *http.MaxBytesError
 	)
 	switch {
-	case errors.As(err, &told):
-		status, m.Title, m.Text = told.status, told.title, told.text
 	case errors.As(err, &tooBig):
 		status, m.Title, m.Text = http.StatusRequestEntityTooLarge, "Too much at once", "The form is larger than the console accepts."
+	case errors.As(err, &told):
+		status, m.Title, m.Text = told.status, told.title, told.text
 	case errors.As(err, &cluster):
 		status, m.Title, m.Text = http.StatusBadGateway, "The cluster did not do that", cluster.Text
 	case errors.As(err, &http_) && http_.Code < http.StatusInternalServerError:

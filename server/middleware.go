@@ -140,7 +140,8 @@ func compressed() echo.MiddlewareFunc {
 	})
 }
 
-// limited bounds the body of a request.
+// limited bounds the body of a request, and reads a form before its handler
+// runs: a form that was cut off is refused and not taken for an emptier one.
 func limited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -149,6 +150,11 @@ func limited(next echo.HandlerFunc) echo.HandlerFunc {
 			limit = maxProduceBytes
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+		if r.Method == http.MethodPost {
+			if err := r.ParseForm(); err != nil {
+				return &problem{status: http.StatusBadRequest, title: "The form cannot be read", text: "It is cut off or not a form.", err: err}
+			}
+		}
 		return next(c)
 	}
 }

@@ -104,7 +104,7 @@ func (s *Server) group(c echo.Context) error {
 	ctx := c.Request().Context()
 	m := page.GroupModel{
 		ID: g.ID, Href: link.Group(g.ID), State: g.State, Type: g.Type, Protocol: g.Protocol, Coordinator: g.Coordinator,
-		Lag: ui.Figure(g.Lag("")), Topics: groupTopics(g), Refresh: link.Group(g.ID),
+		Lag: ui.Figure(g.Lag("")), Uncommitted: g.Uncommitted(""), Topics: groupTopics(g), Refresh: link.Group(g.ID),
 	}
 	if g.Err != nil {
 		m.Problem = g.Err.Error()
@@ -160,7 +160,7 @@ func groupTopics(g *kafka.Group) []page.GroupTopic {
 	var out []page.GroupTopic
 	for _, p := range g.Partitions {
 		if len(out) == 0 || out[len(out)-1].Topic != p.Topic {
-			out = append(out, page.GroupTopic{Topic: p.Topic, Href: link.Topic(p.Topic), Lag: ui.Figure(g.Lag(p.Topic))})
+			out = append(out, page.GroupTopic{Topic: p.Topic, Href: link.Topic(p.Topic), Lag: ui.Figure(g.Lag(p.Topic)), Uncommitted: g.Uncommitted(p.Topic)})
 		}
 		t := &out[len(out)-1]
 		row := page.GroupPartitionRow{Partition: p.Partition, End: offsetFigure(p.End), Lag: ui.Figure(p.Lag())}

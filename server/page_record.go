@@ -88,7 +88,7 @@ func (s *Server) record(c echo.Context) error {
 		status, m.Missing = http.StatusNotFound, fmt.Sprintf("The partition begins at offset %d: what was before is deleted.", span.Start)
 		m.Next = link.Record(t.Name, partition, span.Start)
 	case offset >= span.End:
-		status, m.Missing = http.StatusNotFound, fmt.Sprintf("The partition ends before offset %d.", span.End)
+		status, m.Missing = http.StatusNotFound, fmt.Sprintf("Nothing is written there yet: the next record gets offset %d.", span.End)
 	default:
 		status, m.Missing = http.StatusNotFound, "It was compacted away, or it is a mark of a transaction."
 		if len(got.Records) == 1 {

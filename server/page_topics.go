@@ -128,8 +128,8 @@ func (s *Server) fillTopicRows(ctx context.Context, rows []topicRow, l list, gro
 
 func topicsOf(rows []topicRow) []kafka.Topic {
 	out := make([]kafka.Topic, 0, len(rows))
-	for _, r := range rows {
-		out = append(out, r.topic)
+	for i := range rows { // not by value: others fill in the rest of the rows meanwhile
+		out = append(out, rows[i].topic)
 	}
 	return out
 }
@@ -151,8 +151,8 @@ func (s *Server) fillSizes(ctx context.Context, rows []topicRow) {
 
 func (s *Server) fillCleanup(ctx context.Context, rows []topicRow) {
 	names := make([]string, 0, len(rows))
-	for _, r := range rows {
-		names = append(names, r.Name)
+	for i := range rows {
+		names = append(names, rows[i].Name)
 	}
 	all, err := s.Cluster.SomeTopicSettings(ctx, names, []string{"cleanup.policy", "retention.ms"})
 	if err != nil {

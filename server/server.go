@@ -61,7 +61,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("load the static files: %w", err)
 	}
 	s := &Server{Config: cfg, files: files}
-	s.handler = s.protect(s.routes())
+	s.handler = s.protect(s.router(s.table()))
 	return s, nil
 }
 
@@ -91,7 +91,8 @@ func (s *Server) HTTPServer() *http.Server {
 	}
 }
 
-func (s *Server) routes() *echo.Echo {
+// router puts routes behind the middleware that every one of them has.
+func (s *Server) router(table []route) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(discard{})
@@ -99,7 +100,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.failed
 	e.Pre(escapedPath)
 	e.Use(s.logged, s.recovered, compressed(), limited)
-	for _, r := range s.table() {
+	for _, r := range table {
 		e.Add(r.method, r.path, r.handler).Name = r.name
 	}
 	return e

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -40,7 +41,7 @@ var needs = map[Feature]struct {
 
 // Capabilities is what every broker that answered can do.
 type Capabilities struct {
-	Version string          // a guess at the Kafka version that offers the same
+	Version string          // the Kafka version that offers the same, "" if none does
 	max     map[int16]int16 // highest version by API key
 }
 
@@ -74,7 +75,7 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 			offered := make(map[int16]int16)
 			v.EachKeySorted(func(key, _, top int16) { offered[key] = top })
 			if caps.max == nil {
-				caps.max, caps.Version = offered, v.VersionGuess()
+				caps.max, caps.Version = offered, guess(v.VersionGuess())
 				continue
 			}
 			for key, top := range caps.max {
@@ -91,6 +92,14 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 		}
 		return caps, nil
 	})
+}
+
+// guess leaves out what is no version: "between v1.0 and v1.1", "not even v0.8".
+func guess(words string) string {
+	if strings.Contains(words, " ") && !strings.HasPrefix(words, "at least") {
+		return ""
+	}
+	return words
 }
 
 // sortedKeys returns the keys of m in order.

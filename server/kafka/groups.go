@@ -49,6 +49,8 @@ type GroupPartition struct {
 // Lag returns how many offsets are between the commit and the end.
 func (p GroupPartition) Lag() Figure {
 	switch {
+	case p.Committed < 0 && p.End.Err == nil && p.Start.Err == nil && p.End.Offset == p.Start.Offset:
+		return Figure{} // nothing to read, wherever it would begin
 	case p.Committed < 0:
 		return Figure{Why: "The group has committed no offset for this partition."}
 	case p.End.Err != nil:
@@ -76,6 +78,18 @@ func (g *Group) Lag(topic string) Figure {
 		return Figure{Why: "The group has committed no offset."}
 	}
 	return sum
+}
+
+// Uncommitted returns in how many partitions of a topic, "" for all topics, there
+// are records and no commit, so that their lag is unknown.
+func (g *Group) Uncommitted(topic string) int {
+	n := 0
+	for _, p := range g.Partitions {
+		if (topic == "" || p.Topic == topic) && p.Committed < 0 && !p.Lag().Known() {
+			n++
+		}
+	}
+	return n
 }
 
 // Topics returns the names of the topics in which the group has a commit or an

@@ -5,13 +5,11 @@ type ConnectModel struct {
 	Bootstrap string // addresses with commas
 	Topic     string
 	Snippets  []Snippet
-	Failure   string
 }
 
 // Snippet is something to copy.
 type Snippet struct {
 	ID    string // of the element
 	Title string
-	Note  string
 	Code  string
 }

@@ -41,6 +41,7 @@ type GroupModel struct {
 	Coordinator int32
 	Place       int
 	Lag         ui.Figure
+	Uncommitted int // partitions with records that the lag leaves out
 	Members     []MemberRow
 	Topics      []GroupTopic
 	Assigned    int
@@ -66,6 +67,7 @@ type GroupTopicPartitions struct {
 type GroupTopic struct {
 	Topic, Href string
 	Lag         ui.Figure
+	Uncommitted int
 	Partitions  []GroupPartitionRow
 }
 

@@ -248,12 +248,12 @@ func Topic(m TopicModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "</header><div class=\"table-wrap\"><table class=\"data stack\"><caption class=\"visually-hidden\">Partitions</caption> <thead><tr><th scope=\"col\" class=\"num\">Partition</th><th scope=\"col\">Leader</th><th scope=\"col\" class=\"num\" title=\"How many times the partition has had a new leader\">Leader epoch</th><th scope=\"col\">Replicas</th><th scope=\"col\">In sync</th><th scope=\"col\" class=\"num\">Start offset</th><th scope=\"col\" class=\"num\">End offset</th><th scope=\"col\" class=\"num\">Messages</th><th scope=\"col\" class=\"num\">Size</th><th scope=\"col\" class=\"tight\"><span class=\"visually-hidden\">Actions</span></th></tr></thead> <tbody>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "</header><div class=\"table-wrap\"><table class=\"data stack\"><caption class=\"visually-hidden\">Partitions</caption> <thead><tr><th scope=\"col\" class=\"tight\">Partition</th><th scope=\"col\">Leader</th><th scope=\"col\" class=\"num\" title=\"How many times the partition has had a new leader\">Leader epoch</th><th scope=\"col\">Replicas</th><th scope=\"col\">In sync</th><th scope=\"col\" class=\"num\">Start offset</th><th scope=\"col\" class=\"num\">End offset</th><th scope=\"col\" class=\"num\">Messages</th><th scope=\"col\" class=\"num\">Size</th><th scope=\"col\" class=\"tight\"><span class=\"visually-hidden\">Actions</span></th></tr></thead> <tbody>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			for _, p := range m.Partitions {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<tr><th scope=\"row\" class=\"num\"><span>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<tr><th scope=\"row\" data-label=\"Partition\"><span>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

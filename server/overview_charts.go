@@ -31,7 +31,7 @@ func chartsOf(h live.History) []page.Chart {
 	}
 	bytesPerSecond := func(v float64) string { return ui.Bytes(int64(v)) + "/s" }
 	return []page.Chart{
-		chartOf("records", "Records per second", "", h, func(v float64) string { return shortNumber(v) + "/s" }, linear,
+		chartOf("records", "Records per second", "Counted where they are appended and fetched. What this console reads for itself does not count.", h, func(v float64) string { return shortNumber(v) + "/s" }, linear,
 			line{"in", "produce", rate(func(r *live.Row) int64 { return r.In })},
 			line{"out", "fetch", rate(func(r *live.Row) int64 { return r.Out })}),
 		chartOf("latency", "Produce latency", "From the whole request read to its answer, at the broker. Percentiles of all requests in each span, never averages.", h,
@@ -39,7 +39,7 @@ func chartsOf(h live.History) []page.Chart {
 			line{"p50", "ok", micros(func(l live.Latency) int64 { return l.P50 })},
 			line{"p99", "accent", micros(func(l live.Latency) int64 { return l.P99 })},
 			line{"max", "faint", micros(func(l live.Latency) int64 { return l.Max })}),
-		chartOf("bytes", "Bytes per second", "", h, bytesPerSecond, linear,
+		chartOf("bytes", "Bytes per second", "Record batches as they travel, so compressed ones count as compressed.", h, bytesPerSecond, linear,
 			line{"in", "produce", rate(func(r *live.Row) int64 { return r.BytesIn })},
 			line{"out", "fetch", rate(func(r *live.Row) int64 { return r.BytesOut })}),
 		chartOf("lag", "Consumer lag", "Records between the committed offset and the high watermark, over all groups.", h, shortNumber, linear,

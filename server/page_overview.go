@@ -140,7 +140,7 @@ func (o *overview) mapModel() (m page.MapModel) {
 		}
 		m.Partitions = append(m.Partitions, page.PartitionLine{
 			Name: fmt.Sprintf("%s-%d", t.Name, p.Number), Leader: leader,
-			Start: ui.Count(p.Start), HW: ui.Count(p.HW), In: "–", Out: "–",
+			Start: ui.Count(p.Start), HW: ui.Count(p.HW), In: shortNumber(p.InRate), Out: shortNumber(p.OutRate),
 		})
 	}
 	slices.SortStableFunc(m.Partitions, func(a, b page.PartitionLine) int { return cmp.Compare(a.Name, b.Name) })
@@ -155,16 +155,18 @@ func (o *overview) clientLines() (lines []page.ClientLine) {
 	}
 	var order []flow
 	records := make(map[flow]int64)
+	rates := make(map[flow]float64)
 	for _, l := range o.Links {
 		f := flow{l.Client, l.Direction}
 		if _, ok := records[f]; !ok {
 			order = append(order, f)
 		}
 		records[f] += l.Records
+		rates[f] += l.Rate
 	}
 	for _, f := range order {
 		c := o.clients[f.client]
-		line := page.ClientLine{Name: c.Name, Role: "consumes", Software: cmp.Or(c.Software, "–"), Rate: "–", Records: ui.Count(records[f])}
+		line := page.ClientLine{Name: c.Name, Role: "consumes", Software: cmp.Or(c.Software, "–"), Rate: shortNumber(rates[f]), Records: ui.Count(records[f])}
 		if f.direction == "p" {
 			line.Role = "produces"
 		}

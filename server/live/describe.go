@@ -45,9 +45,15 @@ func (v *view) describe(w *world, now time.Time) *Model {
 
 func (v *view) describeClients(w *world, m *Model) {
 	used := make(map[int]bool)
+	rates := make(map[*vlink]float64, len(v.links))
+	for i, l := range w.linkList {
+		if vl := v.route[i]; vl != nil {
+			rates[vl] += l.rate.perSecond
+		}
+	}
 	for _, l := range v.links {
 		used[l.client] = true
-		r := LinkRow{ID: l.id, Direction: "p", Client: l.client, Partition: l.partition, Broker: l.broker, Records: l.sent}
+		r := LinkRow{ID: l.id, Direction: "p", Client: l.client, Partition: l.partition, Broker: l.broker, Records: l.sent, Rate: rates[l]}
 		if l.direction == event.Fetch {
 			r.Direction = "f"
 		}
@@ -65,6 +71,7 @@ func (p *vpart) row() PartitionRow {
 	r := PartitionRow{
 		ID: p.p.id, Topic: p.p.topic.ID, Number: p.p.number, Leader: p.p.leader, Epoch: p.p.epoch, Bases: p.p.bases,
 		In: p.sent.In, Out: p.sent.Out, HW: p.sent.HW, End: p.sent.End, Start: p.sent.Start,
+		InRate: p.p.inRate.perSecond, OutRate: p.p.outRate.perSecond,
 		Replicas: make([]int32, len(p.p.replicas)),
 	}
 	for i := range p.p.replicas {

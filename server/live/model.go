@@ -62,6 +62,8 @@ type PartitionRow struct {
 	HW       int64   `json:"hw"`
 	End      int64   `json:"end"`
 	Start    int64   `json:"start"`
+	InRate   float64 `json:"inRate,omitempty"` // records a second, over the last second
+	OutRate  float64 `json:"outRate,omitempty"`
 }
 
 // Client is a client id that produces or consumes.
@@ -81,6 +83,8 @@ type LinkRow struct {
 	Partition int    `json:"p,omitempty"` // id of the partition, 0: ends at a broker
 	Broker    int32  `json:"b,omitempty"`
 	Records   int64  `json:"n"`
+
+	Rate float64 `json:"rate,omitempty"` // records a second, over the last second
 }
 
 // Group is a consumer group.

@@ -15,9 +15,9 @@ import (
 // fit comes with the next frames, in turn, and nothing is lost, since each
 // entry holds all that happened since its last turn.
 const (
-	partitionQuota = 200
-	lagQuota       = 160
-	linkQuota      = 200
+	partitionQuota = 160
+	lagQuota       = 120
+	linkQuota      = 160
 	fineLinks      = 300 // up to so many links end at partitions, beyond at brokers
 )
 

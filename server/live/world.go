@@ -46,7 +46,8 @@ type world struct {
 	partList  []*partition // by topic and number
 	lagList   []*lag
 
-	sampled time.Time
+	now   time.Time // of the present sample
+	rated time.Time // when the rates were computed
 }
 
 type topicPartition struct {
@@ -78,6 +79,19 @@ type partition struct {
 	rawOut, rawBytesOut        int64 // out with what hidden clients read
 	hiddenOut, hiddenBytes     int64 // read by hidden clients
 	start, hw, end, size       int64 // gauges of the leader
+
+	inRate, outRate rate
+}
+
+// rate is a counter's speed over the last whole second.
+type rate struct {
+	was       int64
+	perSecond float64
+}
+
+func (r *rate) turn(now int64, seconds float64) {
+	r.perSecond = float64(now-r.was) / seconds
+	r.was = now
 }
 
 // replica is the counters of one copy with the values at the last sample.
@@ -105,6 +119,7 @@ type link struct {
 	seen   int64      // records at the last sample
 	bytes  int64
 	delta  int64 // records in the last sample
+	rate   rate
 	active time.Time
 	hidden bool
 }
@@ -198,6 +213,7 @@ func (w *world) group(name string) *group {
 
 // sample brings structure and numbers up to now.
 func (w *world) sample(now time.Time) {
+	w.now = now
 	if l := w.hub.Partitions(); !same(l, w.hubParts) {
 		w.hubParts = l
 		w.takePartitions(l)
@@ -214,7 +230,32 @@ func (w *world) sample(now time.Time) {
 	w.countPartitions()
 	w.countLags()
 	w.showClients(now)
-	w.sampled = now
+	w.turnRates(now)
+}
+
+// turnRates computes the rates anew once a second has passed.
+func (w *world) turnRates(now time.Time) {
+	passed := now.Sub(w.rated)
+	if passed < slowTick-fastTick/2 {
+		return
+	}
+	first := w.rated.IsZero()
+	w.rated = now
+	for _, p := range w.partList {
+		p.inRate.turn(p.in, passed.Seconds())
+		p.outRate.turn(p.out, passed.Seconds())
+	}
+	for _, l := range w.linkList {
+		l.rate.turn(l.seen, passed.Seconds())
+	}
+	if first { // all that ever happened was not in the last second
+		for _, p := range w.partList {
+			p.inRate.perSecond, p.outRate.perSecond = 0, 0
+		}
+		for _, l := range w.linkList {
+			l.rate.perSecond = 0
+		}
+	}
 }
 
 // same tells whether the hub gave the list that it gave before.
@@ -303,7 +344,6 @@ func (w *world) relink() {
 }
 
 func (w *world) takeLinks(list []*event.Link, now time.Time) {
-	now = now.Round(0)
 	gone := maps.Clone(w.links)
 	w.linkList = w.linkList[:0:0]
 	for _, c := range list {
@@ -377,7 +417,7 @@ func (w *world) countLinks(now time.Time) {
 // forgetClients makes room for new names: the clients that left the picture go.
 func (w *world) forgetClients() {
 	for name, c := range w.clients {
-		if c.conns == 0 && !c.visible {
+		if c.conns == 0 && !c.visible && w.now.Sub(c.active) >= clientGrace {
 			c.forgotten = true
 			delete(w.clients, name)
 		}

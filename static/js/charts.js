@@ -14,7 +14,7 @@ const TICKS = /^(broker|controller|leader|isr|topic|group\.state|log\.truncated)
 /** The graphs: what each shows of a row, by the columns' names. */
 const GRAPHS = {
   records: { format: (v) => `${short(v)}/s`, lines: [['in', 'produce', perSecond('in'), 'fill'], ['out', 'fetch', perSecond('out')]] },
-  bytes: { format: (v) => `${bytes(v)}/s`, lines: [['in', 'produce', perSecond('bytesIn'), 'fill'], ['out', 'fetch', perSecond('bytesOut')]] },
+  bytes: { format: (v) => `${bytes(v)}/s`, top: binaryTop, incrs: binarySteps(), lines: [['in', 'produce', perSecond('bytesIn'), 'fill'], ['out', 'fetch', perSecond('bytesOut')]] },
   lag: { format: short, lines: [['lag', 'warn', (r, f) => r[f.lag], 'fill']] },
   latency: {
     format: (v) => micros(v), log: true,
@@ -60,10 +60,13 @@ class Graph {
       width: Math.max(120, this.holder.clientWidth), height: 168,
       legend: { show: false }, cursor: { sync: { key: 'overview' }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       padding: [10, 8, 0, 0],
-      scales: { x: { time: true, range: () => this.window() }, y: spec.log ? { distr: 3, range: logRange } : { range: (u, lo, hi) => [0, niceTop(hi)] } },
+      scales: { x: { time: true, range: () => this.window() }, y: spec.log ? { distr: 3, range: logRange } : { range: (u, lo, hi) => [0, (spec.top ?? niceTop)(hi)] } },
       axes: [
         { ...axis, size: 26, space: 80, grid: { show: false }, values: (u, at) => at.map(ago) },
-        { ...axis, size: 58, space: 34, values: (u, at) => at.map((v) => (v === null || (spec.log && !isDecade(v)) ? '' : spec.format(v))) },
+        {
+          ...axis, size: 62, space: 34, incrs: spec.incrs, values: (u, at) => at.map((v) => spec.format(v)),
+          ...(spec.log ? { splits: (u) => decades(u.scales.y.min, u.scales.y.max) } : {}),
+        },
       ],
       series: [{}, ...spec.lines.map(([label, colour, , kind]) => ({
         label, stroke: theme[colour], width: kind === 'points' ? 0 : 1.6, spanGaps: false,
@@ -112,13 +115,30 @@ class Graph {
   }
 }
 
-const isDecade = (v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 0.01;
+/** 1, 10, 100 … from lo to hi. */
+function decades(lo, hi) {
+  const out = [];
+  for (let e = Math.round(Math.log10(lo)); e <= Math.round(Math.log10(hi)); e++) out.push(10 ** e);
+  return out;
+}
+
 const logRange = (u, lo, hi) => [10 ** Math.floor(Math.log10(Math.max(10, lo ?? 100))), 10 ** Math.ceil(Math.log10(Math.max(1000, (hi ?? 1000) * 1.01)))];
 
 function niceTop(hi) {
   if (!(hi > 0)) return 10;
   const base = 10 ** Math.floor(Math.log10(hi));
   return [1, 1.5, 2, 3, 5, 7.5, 10, 15].map((s) => s * base).find((s) => s >= hi * 1.06) ?? hi * 1.1;
+}
+
+function binaryTop(hi) {
+  return binarySteps().find((s) => s >= hi * 1.06 && s >= 16) ?? hi * 1.1;
+}
+
+/** Steps that are round in units of 1,024. */
+function binarySteps() {
+  const out = [];
+  for (let unit = 1; unit < 2 ** 50; unit *= 1024) for (let k = 1; k < 1024; k *= 2) out.push(unit * k, unit * k * 1.5);
+  return out.filter((s) => s >= 1).sort((a, b) => a - b);
 }
 
 /** The axis of time: the clock, to the second. */

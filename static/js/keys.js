@@ -161,11 +161,12 @@ export class Keys {
     const { box } = this.current;
     const { width, height } = this.map.lay;
     const [w, h] = [this.card.offsetWidth, this.card.offsetHeight];
-    let x = box.x + box.w + 10;
+    const wide = box.w > width / 3; // a row: the card goes under it, clear of both sides' clients
+    let x = wide ? box.x + box.w / 2 - w / 2 : box.x + box.w + 10;
     if (x + w > width) x = box.x - w - 10;
     if (x < 0) x = Math.max(4, Math.min(width - w - 4, box.x + 12));
     let y = box.y;
-    if (x + w > box.x && x < box.x + box.w) y = box.y + box.h + 8;
+    if (x + w > box.x && x < box.x + box.w) y = box.y + box.h + 6;
     if (y + h > height) y = Math.max(4, Math.min(height - h - 4, box.y - h - 8));
     Object.assign(this.card.style, { left: `${Math.round(x)}px`, top: `${Math.round(y)}px` });
   }

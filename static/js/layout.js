@@ -3,8 +3,8 @@
 
 const HEADER = 40; // of a broker's card
 const PAD = 12;
-const ROW = 26; // of a partition drawn as a log
-const LANE = 13;
+const ROW = 27; // of a partition drawn as a log
+const LANE = 14;
 const NODE = 46; // of a client
 const MEMBER = 18;
 const MAX_MEMBERS = 6;
@@ -36,8 +36,8 @@ export function layout(scene, width, ask) {
   if (!scene.brokers.length) y += 120;
   const bottom = y - 12;
   if (stacked) {
-    out.consumersStart = bottom + 26;
-    y = placeNodes(out.consumers, scene.consumers, frame.right, bottom + 38, most, 1);
+    out.consumersStart = bottom + 14;
+    y = placeNodes(out.consumers, scene.consumers, frame.right, bottom + 26, most, 1);
     out.height = Math.max(y + PAD, 240);
     return out;
   }
@@ -135,10 +135,9 @@ function placed(node, x, y, w, h) {
 function placeBroker(out, scene, b, col, y, topicName, measure) {
   const card = { ...b, x: Math.round(col.x), y: Math.round(y), w: Math.round(col.w), labels: [] };
   let bottom = y + HEADER;
-  if (!b.parts.length) bottom += b.hidden ? 0 : 0;
-  else if (scene.level === 'logs') bottom = placeRows(out, card, bottom, topicName, measure);
-  else if (scene.level === 'strips') bottom = placeStrips(out, card, bottom, topicName, measure);
-  else bottom = placeHeat(out, card, bottom, scene.level === 'topics' ? topicName : null);
+  if (b.parts.length && scene.level === 'logs') bottom = placeRows(out, card, bottom, topicName, measure);
+  else if (b.parts.length && scene.level === 'strips') bottom = placeStrips(out, card, bottom, topicName, measure);
+  else if (b.parts.length) bottom = placeHeat(out, card, bottom, scene.level === 'topics' ? topicName : null);
   card.h = Math.round(bottom - y + (b.parts.length ? 8 : 0));
   out.brokers.push(card);
   return card.y + card.h;
@@ -161,32 +160,38 @@ function placeRows(out, card, y, topicName, measure) {
   return y;
 }
 
-/** Strips: per topic a label, then a cell for each partition, line by line. */
+/** Strips: a label and cells for each topic, the topics in columns of one width. */
 function placeStrips(out, card, y, topicName, measure) {
-  const w = 46;
-  const h = 15;
-  let x = card.x + 12;
-  let topic = null;
+  const [w, h, gap, room] = [46, 15, 3, card.w - 24];
+  const topics = new Map();
   for (const p of card.parts) {
     const name = topicName(p);
-    if (name !== topic) {
-      const lw = Math.min(measure(name) + 10, 150);
-      if (x > card.x + 12) x += 8;
-      if (x + lw + w > card.x + card.w - 10) {
-        x = card.x + 12;
-        y += h + 5;
-      }
-      card.labels.push({ x, y: Math.round(y), w: lw - 8, h, text: name });
-      x += lw;
-      topic = name;
-    } else if (x + w > card.x + card.w - 10) {
-      x = card.x + 12;
-      y += h + 5;
-    }
-    out.cells.set(p.id, { part: p, card, x: Math.round(x), y: Math.round(y), w, h });
-    x += w + 3;
+    if (!topics.has(name)) topics.set(name, []);
+    topics.get(name).push(p);
   }
-  return y + h + 4;
+  const widest = [...topics.keys()].reduce((most, t) => Math.max(most, measure(t)), 0);
+  const label = clamp(widest + 10, 40, Math.min(130, room * 0.35));
+  const most = [...topics.values()].reduce((m, parts) => Math.max(m, parts.length), 1);
+  const perLine = clamp(Math.floor((room - label + gap) / (w + gap)), 1, most);
+  const block = label + perLine * (w + gap);
+  const columns = Math.max(1, Math.floor((room + 14) / (block + 14)));
+  const stride = (room + 14) / columns;
+  let column = 0;
+  let line = 0; // height of the present line of topics
+  for (const [name, parts] of topics) {
+    if (column === columns) {
+      y += line + 5;
+      [column, line] = [0, 0];
+    }
+    const x = card.x + 12 + column * stride;
+    card.labels.push({ x: Math.round(x), y: Math.round(y), w: label - 8, h, text: name });
+    parts.forEach((p, i) => out.cells.set(p.id, {
+      part: p, card, x: Math.round(x + label + (i % perLine) * (w + gap)), y: Math.round(y + Math.floor(i / perLine) * (h + gap)), w, h,
+    }));
+    line = Math.max(line, Math.ceil(parts.length / perLine) * (h + gap) - gap);
+    column++;
+  }
+  return y + line + 4;
 }
 
 /** Heat: a small square for each partition, or for each topic. */

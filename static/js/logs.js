@@ -77,7 +77,7 @@ function paintLane(v, row, p, hw, cursors) {
   const px = (lane.w - TAIL) / span;
   const right = lane.x + lane.w - TAIL;
   const from = Math.max(lane.x, right - (hw - p.start) * px);
-  const colour = p.leader < 0 ? theme.lineStrong : theme.brokers[row.card.colour];
+  const colour = p.leader < 0 || !row.card.broker.up ? theme.lineStrong : theme.brokers[row.card.colour];
   ctx.save();
   ctx.beginPath();
   ctx.roundRect(lane.x, lane.y, lane.w, lane.h, 3);
@@ -119,7 +119,7 @@ function paintRuler(v, lane, hw, px, from, p) {
       if (x > from) ctx.fillRect(x - 0.5, lane.y, 1, lane.h);
     }
   }
-  const step = niceStep(58 / px);
+  const step = niceStep((16 + 6 * count(p.hw).length) / px);
   ctx.font = `500 9px ${theme.mono}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
@@ -130,7 +130,8 @@ function paintRuler(v, lane, hw, px, from, p) {
     ctx.fillStyle = fade(theme.text, px >= 4 ? 0.34 : 0.22);
     ctx.fillRect(Math.round(x), lane.y, 1, lane.h);
     ctx.fillStyle = fade(theme.text, 0.6);
-    if (x + 44 < right) ctx.fillText(count(o), x + 3, lane.y + lane.h / 2 + 0.5);
+    const label = count(o);
+    if (x + 6 + label.length * 5.5 < right) ctx.fillText(label, x + 3, lane.y + lane.h / 2 + 0.5);
   }
 }
 

@@ -97,7 +97,7 @@ class LiveMap {
     this.wanted = spanFor(live.model, this.scene ?? buildScene(live.model), f.time);
     this.chooseSpan(now);
     this.dirty = true;
-    this.request();
+    if (!this.reduced || now - (this.baseAt ?? 0) >= 1000) this.request(); // once a second where motion is not wanted
   }
 
   /** The common scale of the logs changes when another one fits better for two seconds. */
@@ -155,14 +155,16 @@ class LiveMap {
     if (dot) dot.textContent = this.reduced ? 'no dots: reduced motion' : `1 dot = ${count(this.scale.n)} ${this.scale.n === 1 ? 'record' : 'records'}`;
     const scale = this.root.querySelector('[data-map-scale]');
     if (!scale) return;
+    const top = `${short(this.topShown ?? 0)} records/s`;
     const words = {
       logs: `each log shows its newest ${count(this.spanTarget)} offsets`,
-      strips: `bar and colour: records/s, full at ${short(this.topShown ?? 0)}/s`,
-      heat: `colour: records/s, brightest ${short(this.topShown ?? 0)}/s`,
-      topics: `one cell for a topic, colour: its busiest partition, brightest ${short(this.topShown ?? 0)}/s`,
+      strips: `up to ${top} in each partition`,
+      heat: `one cell for a partition, up to ${top}`,
+      topics: `one cell for a topic, its busiest partition, up to ${top}`,
     };
+    this.root.dataset.mapLevel = this.scene?.partitions ? this.lay.level : 'none';
     const tail = this.halved ? ' · drawing at 30 frames a second' : '';
-    const text = (words[this.lay?.level] ?? '') + tail;
+    const text = (this.scene?.partitions ? words[this.lay.level] : '') + tail;
     if (scale.textContent !== text) scale.textContent = text;
   }
 
@@ -234,7 +236,7 @@ class LiveMap {
     if (this.dirty && (now - (this.baseAt ?? -1e9) >= BASE_EVERY || this.focus !== this.baseFocus)) this.drawBase(now);
     const moving = this.drawTop(now, dt);
     this.budget(performance.now() - began);
-    if (moving || this.dirty) this.request();
+    if (moving || (this.dirty && !this.reduced)) this.request();
   }
 
   drawBase(now) {
@@ -285,19 +287,23 @@ class LiveMap {
       byColour.get(key).push(along(d.path, t));
     }
     this.dots.length = kept;
+    const discs = (points, r) => {
+      ctx.beginPath();
+      for (const [x, y] of points) {
+        ctx.moveTo(x + r, y);
+        ctx.arc(x, y, r, 0, 7);
+      }
+      ctx.fill();
+    };
     for (const [key, points] of byColour) {
       const weak = key[0] === '~';
       ctx.globalAlpha = weak ? 0.15 : 1;
-      ctx.fillStyle = weak ? key.slice(1) : key;
-      ctx.strokeStyle = this.theme.surface;
-      ctx.lineWidth = 1;
-      ctx.beginPath();
-      for (const [x, y] of points) {
-        ctx.moveTo(x + 3, y);
-        ctx.arc(x, y, 3, 0, 7);
+      if (!weak) {
+        ctx.fillStyle = this.theme.surface;
+        discs(points, 4);
       }
-      ctx.fill();
-      ctx.stroke();
+      ctx.fillStyle = weak ? key.slice(1) : key;
+      discs(points, 3);
     }
     ctx.globalAlpha = 1;
     return kept > 0;

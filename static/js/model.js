@@ -9,6 +9,13 @@ export class Rate {
     this.t = 0;
   }
 
+  /** Begins with a speed that is known. */
+  begin(perSecond = 0, now = 0) {
+    this.v = perSecond / 1000;
+    this.t = now;
+    return this;
+  }
+
   add(n, now) {
     this.v = this.at(now) / 1000 + n / this.tau;
     this.t = now;
@@ -70,11 +77,12 @@ export class Model {
         inRate: new Rate(), outRate: new Rate(), connections: 0, size: 0,
       }, { id: b.id, up: b.up, address: b.address ?? '', cause: b.cause ?? '' }));
     }
-    for (const name of Object.keys(LISTS)) this.#patchList(name, m[name] ?? [], m.drop?.[name] ?? []);
+    for (const name of Object.keys(LISTS)) this.#patchList(name, m, m.drop?.[name] ?? []);
   }
 
-  #patchList(name, rows, gone) {
+  #patchList(name, m, gone) {
     const map = this[name];
+    const rows = m[name] ?? [];
     for (const id of gone) map.delete(id);
     for (const row of rows) {
       const old = map.get(row.i);
@@ -84,11 +92,11 @@ export class Model {
       }
       const entry = { ...row, id: row.i, born: this.time };
       if (name === 'partitions') {
-        entry.inRate = new Rate();
-        entry.outRate = new Rate();
+        entry.inRate = new Rate().begin(row.inRate, m.time);
+        entry.outRate = new Rate().begin(row.outRate, m.time);
         entry.bases ??= [];
       } else if (name === 'links') {
-        entry.rate = new Rate();
+        entry.rate = new Rate().begin(row.rate, m.time);
       } else if (name === 'groups') {
         entry.members ??= [];
       }

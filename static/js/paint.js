@@ -2,7 +2,7 @@
 // clients and groups. Painted a few times a second.
 
 import { bytes, count, short } from './numbers.js';
-import { fade, heat } from './theme.js';
+import { fade, heat, shareOf } from './theme.js';
 import { pathOf } from './layout.js';
 
 const NODE = 46;
@@ -142,7 +142,8 @@ function paintLinks(v) {
 /** A flow too thin for a dot now and then: a tick and its number, never a boost. */
 function trickle(v, b, rate, colour) {
   const { ctx, theme } = v;
-  const i = Math.floor(b.still.length / 4) * 2;
+  const steps = b.still.length / 2 - 1;
+  const i = 2 * Math.floor(steps * (b.direction === 'p' ? 0.8 : 0.2)); // near the partition, where the ways are apart
   const [x, y] = [b.still[i], b.still[i + 1]];
   ctx.fillStyle = colour;
   ctx.fillRect(Math.round(x) - 1, Math.round(y) - 5, 2, 10);
@@ -299,9 +300,8 @@ function paintStrip(v, c, rate, lag) {
   ctx.globalAlpha = weak ? 0.35 : 1;
   box(v, c.x, c.y, c.w, c.h, 3, theme.surface2, theme.line);
   const full = c.w - 2;
-  const share = rate > 0 ? Math.max(0.06, Math.log10(1 + rate) / Math.log10(1 + Math.max(v.top, 9))) : 0;
   ctx.fillStyle = heat(theme, rate, v.top);
-  if (rate > 0) ctx.fillRect(c.x + 1, c.y + c.h - 4, full * share, 3);
+  if (rate > 0) ctx.fillRect(c.x + 1, c.y + c.h - 4, Math.max(2, full * shareOf(rate, v.top)), 3);
   text(v, String(c.part.p), c.x + 5, c.y + c.h / 2 - 1, { size: 10, weight: 600, colour: theme.text });
   if (rate > 0) text(v, short(rate), c.x + c.w - 5, c.y + c.h / 2 - 1, { size: 9.5, align: 'right', colour: theme.text2, max: 26 });
   if (lag > 0) {
@@ -336,7 +336,8 @@ function paintNode(v, n, producing) {
   box(v, n.x, n.y, n.w, n.h, 8, theme.surface, theme.line);
   ctx.fillStyle = colour;
   ctx.beginPath();
-  ctx.roundRect(producing ? n.x + n.w - 3 : n.x, n.y + 8, 3, n.h - 16, 1.5);
+  if (v.lay.stacked && producing) ctx.roundRect(n.x + 10, n.y + n.h - 3, n.w - 20, 3, 1.5);
+  else ctx.roundRect(producing || v.lay.stacked ? n.x + n.w - 3 : n.x, n.y + 8, 3, n.h - 16, 1.5);
   ctx.fill();
   let x = n.x + 12;
   if (node.group) {

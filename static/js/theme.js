@@ -39,9 +39,13 @@ export function fade(hex, alpha) {
   return `rgb(${n >> 16} ${(n >> 8) & 255} ${n & 255} / ${alpha})`;
 }
 
-/** The colour of value on viridis, by order of magnitude up to top. */
+/** The share of a scale up to top that value takes: small ones are told apart too. */
+export function shareOf(value, top) {
+  return value > 0 ? Math.min(1, (value / Math.max(top, 1)) ** 0.4) : 0;
+}
+
+/** The colour of value on viridis. */
 export function heat(theme, value, top) {
   if (value <= 0) return theme.surface3;
-  const t = Math.min(1, Math.log10(1 + value) / Math.log10(1 + Math.max(top, 9)));
-  return theme.ramp[Math.min(9, Math.floor(t * 9.999))];
+  return theme.ramp[Math.min(9, Math.floor(shareOf(value, top) * 9.999))];
 }

@@ -112,7 +112,7 @@ func (e *Engine) openDisks(context.Context) error {
 			return &DataError{Dir: e.cfg.DataDir, Err: err}
 		}
 		open = func(id int32) (vfs.FS, error) {
-			return vfs.OS(filepath.Join(e.cfg.DataDir, fmt.Sprintf("broker-%d", id)))
+			return vfs.OS(e.logDir(id))
 		}
 	}
 	for _, n := range e.nodes {
@@ -124,6 +124,14 @@ func (e *Engine) openDisks(context.Context) error {
 	_, err := e.nodes[0].fs.Stat(metadataDir)
 	e.fresh = errors.Is(err, fs.ErrNotExist)
 	return nil
+}
+
+// logDir is the folder of a broker, empty in memory.
+func (e *Engine) logDir(id int32) string {
+	if e.cfg.DataDir == "" || e.cfg.Memory {
+		return ""
+	}
+	return filepath.Join(e.cfg.DataDir, fmt.Sprintf("broker-%d", id))
 }
 
 // openController opens the metadata log on the first broker.
@@ -168,7 +176,7 @@ func (e *Engine) startBrokers(context.Context) error {
 		var err error
 		if n.broker, err = broker.Start(broker.Config{
 			ID: n.id, Listeners: n.listeners, Controller: e.controller, Replicas: n.replicas, Groups: n.groups,
-			Hub: e.cfg.Events, Logger: e.log, Limits: e.cfg.Limits,
+			Hub: e.cfg.Events, Logger: e.log, Limits: e.cfg.Limits, LogDir: e.logDir(n.id),
 		}); err != nil {
 			return fmt.Errorf("starting broker %d: %w", n.id, err)
 		}

@@ -47,6 +47,7 @@ var apis = []api{
 	{key: kmsg.InitProducerID, min: 0, max: 5, frameLimit: smallFrame, handle: handleInitProducerID},
 	{key: kmsg.DescribeConfigs, min: 1, max: 4, frameLimit: smallFrame, handle: handleDescribeConfigs},
 	{key: kmsg.AlterConfigs, min: 0, max: 2, frameLimit: smallFrame, handle: handleAlterConfigs},
+	{key: kmsg.DescribeLogDirs, min: 1, max: 5, frameLimit: 4 * mib, handle: handleDescribeLogDirs},
 	{key: kmsg.CreatePartitions, min: 0, max: 3, frameLimit: smallFrame, handle: handleCreatePartitions},
 	{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, frameLimit: smallFrame, handle: handleIncrementalAlterConfigs},
 	{key: kmsg.DescribeCluster, min: 0, max: 2, frameLimit: smallFrame, handle: handleDescribeCluster},

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type Config struct {
 	Hub        *event.Hub
 	Logger     *slog.Logger
 	Limits     Limits
+	LogDir     string // where the logs are, as clients are told; empty: "memory"
 }
 
 // Broker serves Kafka's protocol for one broker.
@@ -46,6 +48,7 @@ type Broker struct {
 	groups   *coordinator.Groups
 	hub      *event.Hub
 	log      *slog.Logger
+	logDir   string
 	limits   Limits
 	memory   *semaphore.Weighted // bytes of frames, see Limits.QueuedRequestBytes
 	sessions *fetchSessions
@@ -78,7 +81,7 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{
 		id: cfg.ID, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
-		log: cfg.Logger.With("broker", cfg.ID), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
+		log: cfg.Logger.With("broker", cfg.ID), logDir: cmp.Or(cfg.LogDir, "memory"), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
 		conns: map[*conn]struct{}{}, perIP: map[string]int{},
 	}
 	b.sessions = newFetchSessions(b.limits)

@@ -105,7 +105,7 @@ func TestCreateTopics_Refusals(t *testing.T) {
 		{"no partitions", NewTopic{Name: "t", Partitions: 0, ReplicationFactor: 1}, "INVALID_PARTITIONS Number of partitions was set to an invalid non-positive value."},
 		{"-2 partitions", NewTopic{Name: "t", Partitions: -2, ReplicationFactor: 1}, "INVALID_PARTITIONS Number of partitions was set to an invalid non-positive value."},
 		{"no replicas", NewTopic{Name: "t", Partitions: 1}, "INVALID_REPLICATION_FACTOR Replication factor must be larger than 0, or -1 to use the default value."},
-		{"three replicas", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 3}, "INVALID_REPLICATION_FACTOR The target replication factor of 3 cannot be reached: at most 1 replica(s) of a partition are supported here."},
+		{"three replicas", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 3}, "INVALID_REPLICATION_FACTOR The target replication factor of 3 cannot be reached: this version keeps one copy of each partition."},
 		{"too many", NewTopic{Name: "t", Partitions: 8, ReplicationFactor: 1}, "POLICY_VIOLATION Excessively large number of partitions: 8 more than the 3 there are would exceed the limit of 10 (broker setting max.partitions)."},
 		{"far too many", NewTopic{Name: "t", Partitions: 1<<31 - 1, ReplicationFactor: 1}, "POLICY_VIOLATION Excessively large number of partitions: 2147483647 more than the 3 there are would exceed the limit of 10 (broker setting max.partitions)."},
 		{"bad setting", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 1, Configs: ops("foo", "x")}, "INVALID_CONFIG Unknown topic config name: foo"},

@@ -150,9 +150,12 @@ func (b *batch) checkFactor(factor int64) error {
 	switch {
 	case factor < 1:
 		return metadata.Refuse(kerr.InvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
+	case factor > int64(b.m.maxReplicas) && b.m.maxReplicas == 1:
+		return metadata.Refuse(kerr.InvalidReplicationFactor,
+			"The target replication factor of %d cannot be reached: this version keeps one copy of each partition.", factor)
 	case factor > int64(b.m.maxReplicas):
 		return metadata.Refuse(kerr.InvalidReplicationFactor,
-			"The target replication factor of %d cannot be reached: at most %d replica(s) of a partition are supported here.", factor, b.m.maxReplicas)
+			"The target replication factor of %d cannot be reached: at most %d copies of a partition are kept.", factor, b.m.maxReplicas)
 	case factor > int64(len(b.place.brokers)):
 		return metadata.Refuse(kerr.InvalidReplicationFactor,
 			"The target replication factor of %d cannot be reached because only %d broker(s) are registered and not fenced.", factor, len(b.place.brokers))

@@ -90,7 +90,6 @@ type fetchPart struct {
 	start   int64
 	records []byte
 	buf     *buffer
-	size    int // of the last read that was not empty, to take a fitting buffer
 
 	toldHW, toldStart int64 // in a session
 }
@@ -184,20 +183,17 @@ func (f *fetch) readPart(p *fetchPart) error {
 	if p.offset >= p.hw || (room <= 0 && f.bytes > 0) {
 		return nil
 	}
-	p.buf = getBuffer(min(max(room, 1), max(p.size, freeFrame)))
+	p.buf = getBuffer(int(min(int64(max(room, minRead)), p.replica.Estimate(p.offset)+minRead)))
 	var err error
 	p.records, err = p.replica.Fetch(p.buf.b[:0], p.offset, room, f.bytes == 0)
 	if cap(p.records) > cap(p.buf.b) {
 		p.buf.b = p.records // it was grown
 	}
-	if err != nil {
-		return err
-	}
-	if len(p.records) > 0 {
-		p.size = len(p.records)
-	}
-	return nil
+	return err
 }
+
+// minRead is the least buffer for a read.
+const minRead = 8 * kib
 
 // drop gives back what was read.
 func (f *fetch) drop() {

@@ -205,12 +205,8 @@ func (s *Set) clear(img *metadata.Image) error {
 	if err != nil {
 		return fmt.Errorf("listing the data folder: %w", err)
 	}
-	var errs []error
+	errs := []error{storage.RemoveDeleted(s.cfg.FS, ".")}
 	for _, name := range names {
-		if strings.HasSuffix(name, deletedSuffix) {
-			errs = append(errs, s.cfg.FS.RemoveAll(name))
-			continue
-		}
 		topic, index, ok := splitFolder(name)
 		if !ok || topic == metadata.ClusterMetadataTopic {
 			continue

@@ -32,11 +32,47 @@ func startFlusher(cfg Config) *flusher {
 	return f
 }
 
-// add queues a partition for a sync, once.
+// syncState says where a partition is on its way to a sync, so that it is queued
+// once and synced by one syncer at a time.
+type syncState = int32
+
+const (
+	synced   syncState = iota // nothing is new
+	queued                    // something is
+	syncing                   // a syncer has it
+	outdated                  // a syncer has it, and something is new since it began
+)
+
+// add queues a partition for a sync, or for another one if it is being synced.
 func (f *flusher) add(p *Partition) {
-	if !p.dirty.CompareAndSwap(false, true) {
-		return
+	for {
+		switch p.flush.Load() {
+		case synced:
+			if p.flush.CompareAndSwap(synced, queued) {
+				f.enqueue(p)
+				return
+			}
+		case syncing:
+			if p.flush.CompareAndSwap(syncing, outdated) {
+				return
+			}
+		default:
+			return
+		}
 	}
+}
+
+// run syncs a partition that was taken from the queue.
+func (f *flusher) run(p *Partition) {
+	p.flush.Store(syncing)
+	p.sync()
+	if !p.flush.CompareAndSwap(syncing, synced) {
+		p.flush.Store(queued)
+		f.enqueue(p)
+	}
+}
+
+func (f *flusher) enqueue(p *Partition) {
 	f.mu.Lock()
 	f.queue = append(f.queue, p)
 	f.mu.Unlock()
@@ -62,7 +98,7 @@ func (f *flusher) next() *Partition {
 func (f *flusher) sync() {
 	for {
 		for p := f.next(); p != nil; p = f.next() {
-			p.sync()
+			f.run(p)
 		}
 		select {
 		case <-f.closing:
@@ -87,8 +123,11 @@ func (f *flusher) syncLazily() {
 			return
 		case <-pause.C:
 		}
-		for p := f.next(); p != nil; p = f.next() {
-			p.sync()
+		f.mu.Lock()
+		n := len(f.queue)
+		f.mu.Unlock()
+		for range n { // what is queued meanwhile waits for the next time
+			f.run(f.next())
 		}
 	}
 }
@@ -103,7 +142,6 @@ func (f *flusher) close() {
 // wait for. A log that failed to sync is never synced again.
 func (p *Partition) sync() {
 	p.mu.Lock()
-	p.dirty.Store(false) // an append from here on queues the partition again
 	bytes := p.appended
 	skip := p.failed || p.down.Load() != nil
 	p.mu.Unlock()

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -27,7 +26,7 @@ type Partition struct {
 	epoch atomic.Int32
 	hw    atomic.Int64
 	down  atomic.Pointer[problem] // why nothing can be appended or read, nil if all is well
-	dirty atomic.Bool             // queued for a sync
+	flush atomic.Int32            // syncState
 
 	mu        sync.Mutex // for what follows and for appends, in this order: mu, then the log's own
 	failed    bool       // the log failed: reads go on
@@ -196,6 +195,17 @@ func (p *Partition) Fetch(dst []byte, from int64, maxBytes int, minOne bool) ([]
 	return p.log.Read(dst, from, p.hw.Load(), maxBytes, minOne)
 }
 
+// Estimate guesses how many bytes Fetch will find from an offset on, by the
+// mean size of a record.
+func (p *Partition) Estimate(from int64) int64 {
+	start, end := p.log.Start(), p.log.End()
+	if end <= start {
+		return 0
+	}
+	each := float64(p.counters.SizeBytes.Load()) / float64(end-start)
+	return int64(each * float64(p.hw.Load()-from))
+}
+
 // DeleteRecords moves the log start up to before (-1: the high watermark) and
 // returns it: OFFSET_OUT_OF_RANGE above the high watermark.
 func (p *Partition) DeleteRecords(before int64) (start int64, err error) {
@@ -343,25 +353,17 @@ func (p *Partition) close(clean bool) error {
 	return nil
 }
 
-// deletedSuffix ends the name of a folder whose files are being removed.
-const deletedSuffix = "-delete"
-
-// delete ends the replica and removes its folder. The folder is renamed first,
-// so that a topic of the same name can be made at once.
+// delete ends the replica and removes its folder.
 func (p *Partition) delete() error {
 	p.end(errDeleted)
 	p.set.cfg.Hub.DropPartition(p.key())
-	var errs []error
+	var err error
 	if p.log != nil {
-		errs = append(errs, p.log.Close(false))
+		err = p.log.Delete()
+	} else if id, unreadable := storage.ReadTopicID(p.set.cfg.FS, p.dir()); unreadable == nil && id == p.id {
+		err = p.set.cfg.FS.RemoveAll(p.dir())
 	}
-	fs := p.set.cfg.FS
-	gone := p.dir() + "." + p.id.String() + deletedSuffix
-	if err := fs.Rename(p.dir(), gone); err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	errs = append(errs, fs.SyncDir("."), fs.RemoveAll(gone))
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return fmt.Errorf("removing %s: %w", p.dir(), err)
 	}
 	return nil

@@ -53,6 +53,10 @@ func (b *Broker) toCreate(req *kmsg.MetadataRequest, img *metadata.Image) (out [
 			continue
 		}
 		asked[*t.Topic] = true
+		if *t.Topic == metadata.ConsumerOffsetsTopic {
+			out = append(out, offsetsTopic(img))
+			continue
+		}
 		out = append(out, controller.NewTopic{Name: *t.Topic, Partitions: -1, ReplicationFactor: -1})
 	}
 	return out

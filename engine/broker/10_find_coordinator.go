@@ -104,11 +104,19 @@ func coordinatorOf(img *metadata.Image, kind int8, key string) (int32, *refusal)
 // makeOffsetsTopic asks the controller for __consumer_offsets. That somebody
 // else has just made it is no error.
 func (b *Broker) makeOffsetsTopic(ctx context.Context) error {
-	img := b.meta.Image()
+	result := b.meta.CreateTopics(ctx, []controller.NewTopic{offsetsTopic(b.meta.Image())}, false)[0]
+	if errors.Is(result.Err, kerr.TopicAlreadyExists) {
+		return nil
+	}
+	return result.Err
+}
+
+// offsetsTopic is __consumer_offsets as it is made on first use.
+func offsetsTopic(img *metadata.Image) controller.NewTopic {
 	set := func(name, value string) controller.ConfigOp {
 		return controller.ConfigOp{Op: controller.Set, Name: name, Value: &value}
 	}
-	result := b.meta.CreateTopics(ctx, []controller.NewTopic{{
+	return controller.NewTopic{
 		Name:              coordinator.OffsetsTopic,
 		Partitions:        int32(img.BrokerInt("offsets.topic.num.partitions")),
 		ReplicationFactor: -1,
@@ -117,9 +125,5 @@ func (b *Broker) makeOffsetsTopic(ctx context.Context) error {
 			set("compression.type", "producer"),
 			set("segment.bytes", img.BrokerString("offsets.topic.segment.bytes")),
 		},
-	}}, false)[0]
-	if errors.Is(result.Err, kerr.TopicAlreadyExists) {
-		return nil
 	}
-	return result.Err
 }

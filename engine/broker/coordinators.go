@@ -17,7 +17,7 @@ func (l groupLog) Append(batch []byte) (last int64, err error) { return l.Append
 // electCoordinators makes the group coordinators follow the leaders of
 // __consumer_offsets, and forget the offsets of topics that were deleted.
 func (b *Broker) electCoordinators(img *metadata.Image, d *metadata.Delta) {
-	if len(d.ConfigsChanged) > 0 || img.Offset() <= 0 {
+	if len(d.ConfigsChanged) > 0 || d.ControllerChanged { // as in the first delta of all
 		b.groups.Configure(func(c *coordinator.Config) { groupSettings(c, img) })
 	}
 	forget, elect := false, false

@@ -1,4 +1,4 @@
-package broker_test
+package broker
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 // converse is the life of a group whose client speaks version v of JoinGroup
 // and the versions that go with it.
-func (c *rawClient) converse(v int16) {
+func (c *talker) converse(v int16) {
 	group := fmt.Sprintf("conversation-%d", v)
 	commit, fetch := max(v+1, 2), max(v+1, 1)
 	c.errors(v, group, commit, fetch)
@@ -45,7 +45,7 @@ func (c *rawClient) converse(v int16) {
 }
 
 // errors are the answers about a group that is not there.
-func (c *rawClient) errors(v int16, group string, commit, fetch int16) {
+func (c *talker) errors(v int16, group string, commit, fetch int16) {
 	join := kmsg.NewPtrJoinGroupRequest()
 	join.Version, join.Group, join.SessionTimeoutMillis = v, group, 1
 	c.tell("short session", join)
@@ -84,7 +84,7 @@ func (c *rawClient) errors(v int16, group string, commit, fetch int16) {
 
 // committing is a commit for two partitions, one of which does not exist, and
 // for a topic that does not.
-func (c *rawClient) committing(version int16, group, member string, generation int32, offset int64) *kmsg.OffsetCommitRequest {
+func (c *talker) committing(version int16, group, member string, generation int32, offset int64) *kmsg.OffsetCommitRequest {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Version, req.Group, req.MemberID, req.Generation = version, group, member, generation
 	for i, name := range []string{"conversation", "nothing"} {
@@ -106,7 +106,7 @@ func (c *rawClient) committing(version int16, group, member string, generation i
 }
 
 // fetching asks for two partitions, one of which has no offset, or for all.
-func (c *rawClient) fetching(version int16, group string, some bool) *kmsg.OffsetFetchRequest {
+func (c *talker) fetching(version int16, group string, some bool) *kmsg.OffsetFetchRequest {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Version, req.Group, req.RequireStable = version, group, version >= 7
 	one := kmsg.NewOffsetFetchRequestGroup()
@@ -126,7 +126,7 @@ func (c *rawClient) fetching(version int16, group string, some bool) *kmsg.Offse
 	return req
 }
 
-func (c *rawClient) offsets(v int16, group, member string, generation int32, commit, fetch int16) {
+func (c *talker) offsets(v int16, group, member string, generation int32, commit, fetch int16) {
 	c.tell("member", c.committing(commit, group, member, generation, 5))
 	c.tell("of another generation", c.committing(commit, group, member, generation+1, 5))
 	c.tell("unknown member", c.committing(commit, group, "nobody", generation, 5))
@@ -151,7 +151,7 @@ func (c *rawClient) offsets(v int16, group, member string, generation int32, com
 	c.tell("subscribed", remove)
 }
 
-func (c *rawClient) administer(v int16, group string) {
+func (c *talker) administer(v int16, group string) {
 	describe := kmsg.NewPtrDescribeGroupsRequest()
 	describe.Version, describe.Groups, describe.IncludeAuthorizedOperations = min(v, 6), []string{group}, v >= 3
 	c.tell("stable", describe)
@@ -173,7 +173,7 @@ func (c *rawClient) administer(v int16, group string) {
 	c.tell("not empty", remove)
 }
 
-func (c *rawClient) leave(v int16, group, member string) {
+func (c *talker) leave(v int16, group, member string) {
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Version, leave.Group, leave.MemberID = min(v, 5), group, member
 	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: member}, {MemberID: "nobody"}, {InstanceID: kmsg.StringPtr("no static member")}}
@@ -194,7 +194,7 @@ func (c *rawClient) leave(v int16, group, member string) {
 }
 
 // coordinators asks for one at each version.
-func (c *rawClient) coordinators() {
+func (c *talker) coordinators() {
 	for v := int16(0); v <= 6; v++ {
 		find := kmsg.NewPtrFindCoordinatorRequest()
 		find.Version, find.CoordinatorKey, find.CoordinatorKeys = v, "g", []string{"g", ""}

@@ -1,13 +1,9 @@
-package broker_test
+package broker
 
 import (
-	"context"
-	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -15,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/logarium/logarium/engine"
+	"github.com/logarium/logarium/engine/netx"
+	"github.com/logarium/logarium/engine/replica"
 )
 
 var updateGroups = flag.Bool("update-groups", false, "write what the conversation of TestGroups_EveryVersion now gives")
@@ -31,11 +27,11 @@ const groupsTranscript = "testdata/groups_every_version.txt"
 // answered. With LOGARIUM_PEER=host:port it talks to that broker instead (made
 // with group.initial.rebalance.delay.ms=0).
 func TestGroups_EveryVersion(t *testing.T) {
-	peer := os.Getenv("LOGARIUM_PEER")
-	if peer == "" {
-		peer = openOne(t).Bootstrap()[0]
+	peer := &testNode{t: t, network: netx.OS(), address: os.Getenv("LOGARIUM_PEER")}
+	if peer.address == "" {
+		peer = startNode(t, nodeOptions{durability: replica.Memory})
 	}
-	c := dial(t, peer)
+	c := &talker{raw: peer.dial()}
 	c.createTopic("conversation", 3)
 	for v := int16(0); v <= 9; v++ {
 		c.converse(v)
@@ -67,78 +63,17 @@ func TestGroups_EveryVersion(t *testing.T) {
 	}
 }
 
-func openOne(t *testing.T) *engine.Engine {
-	t.Helper()
-	e, err := engine.Open(t.Context(), engine.Config{Brokers: 1, Memory: true, Listeners: []engine.Listener{{Name: "EXTERNAL", Bind: "127.0.0.1:0"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := e.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return e
-}
-
-// rawClient speaks any version over one connection.
-type rawClient struct {
-	t          *testing.T
-	nc         net.Conn
-	format     *kmsg.RequestFormatter
-	next       int32
+// talker keeps a transcript of what it asks and hears.
+type talker struct {
+	*raw
 	topicID    [16]byte
 	transcript strings.Builder
-}
-
-func dial(t *testing.T, addr string) *rawClient {
-	t.Helper()
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = nc.Close() })
-	return &rawClient{t: t, nc: nc, format: kmsg.NewRequestFormatter(kmsg.FormatterClientID("raw"))}
-}
-
-// ask sends a request and returns the answer.
-func (c *rawClient) ask(req kmsg.Request) kmsg.Response {
-	c.t.Helper()
-	c.next++
-	if err := c.nc.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		c.t.Fatal(err)
-	}
-	if _, err := c.nc.Write(c.format.AppendRequest(nil, req, c.next)); err != nil {
-		c.t.Fatal(err)
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(c.nc, size[:]); err != nil {
-		c.t.Fatalf("%s v%d: %v", kmsg.NameForKey(req.Key()), req.GetVersion(), err)
-	}
-	body := make([]byte, binary.BigEndian.Uint32(size[:]))
-	if _, err := io.ReadFull(c.nc, body); err != nil {
-		c.t.Fatal(err)
-	}
-	r := kbin.Reader{Src: body}
-	if id := r.Int32(); id != c.next {
-		c.t.Fatalf("answer %d to request %d", id, c.next)
-	}
-	resp := req.ResponseKind()
-	if resp.IsFlexible() {
-		kmsg.SkipTags(&r)
-	}
-	if err := resp.ReadFrom(r.Src); err != nil {
-		c.t.Fatalf("%s v%d: %v", kmsg.NameForKey(req.Key()), req.GetVersion(), err)
-	}
-	return resp
 }
 
 var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // tell writes the answer to the transcript, without what is by chance.
-func (c *rawClient) tell(what string, req kmsg.Request) kmsg.Response {
+func (c *talker) tell(what string, req kmsg.Request) kmsg.Response {
 	c.t.Helper()
 	resp := c.ask(req)
 	text, err := json.Marshal(resp)
@@ -154,7 +89,7 @@ func (c *rawClient) tell(what string, req kmsg.Request) kmsg.Response {
 }
 
 // show writes a decoded answer; fields that say nothing are left out.
-func (c *rawClient) show(v any) string {
+func (c *talker) show(v any) string {
 	switch v := v.(type) {
 	case map[string]any:
 		names := make([]string, 0, len(v))
@@ -208,7 +143,7 @@ func (c *rawClient) show(v any) string {
 	}
 }
 
-func (c *rawClient) createTopic(name string, partitions int32) {
+func (c *talker) createTopic(name string, partitions int32) {
 	c.t.Helper()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Version, req.TimeoutMillis = 7, 10_000
@@ -233,7 +168,7 @@ func (c *rawClient) createTopic(name string, partitions int32) {
 
 // until asks until the answer is yes: what the broker does in the meantime
 // cannot be awaited from outside.
-func (c *rawClient) until(yes func() bool) {
+func (c *talker) until(yes func() bool) {
 	c.t.Helper()
 	for range 1000 {
 		if yes() {

@@ -19,6 +19,14 @@ func (w *world) apply(events []event.State, lost uint64) {
 	}
 }
 
+// visible returns the events that people are told of: the coming and going of
+// hidden clients is not among them. It uses the slice that it is given.
+func (w *world) visible(events []event.State) []event.State {
+	return slices.DeleteFunc(events, func(e event.State) bool {
+		return (e.Kind == event.ClientConnected || e.Kind == event.ClientGone) && w.hidden[e.ClientID]
+	})
+}
+
 func (w *world) applyOne(e *event.State) {
 	switch e.Kind {
 	case event.BrokerStarted, event.BrokerStopped, event.BrokerFailed:

@@ -32,15 +32,11 @@ type eventFeed struct {
 	burst *Burst    // counted in it and not told yet
 }
 
-// push hands events on. lost were no longer in the hub's ring: they are
-// counted as a burst.
-func (f *eventFeed) push(now time.Time, events []event.State, lost uint64, views map[string]*view) {
+// push hands events on.
+func (f *eventFeed) push(now time.Time, events []event.State, views map[string]*view) {
 	if now.Sub(f.since) >= time.Second {
 		f.tell(now, views)
 		f.since, f.sent = now, 0
-	}
-	if lost > 0 && len(events) > 0 {
-		f.count(events[0].Seq-lost, events[0].Seq-1, lost, "lost")
 	}
 	limit := burstLimit
 	if f.sent+len(events) > burstLimit {
@@ -61,6 +57,9 @@ func (f *eventFeed) push(now time.Time, events []event.State, lost uint64, views
 		}
 	}
 }
+
+// lose counts n events before seq that are no longer in the hub's ring.
+func (f *eventFeed) lose(n, seq uint64) { f.count(seq-n, seq-1, n, "lost") }
 
 func (f *eventFeed) count(first, last, n uint64, kind string) {
 	if f.burst == nil {

@@ -34,6 +34,27 @@ func TestFeed_EventsComeAtOnceAndInOrder(t *testing.T) {
 	})
 }
 
+func TestFeed_HiddenClientsComeAndGoInSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := event.New()
+		l := started(t, hub, Options{})
+		r := join(t, l, ViewEvents, 0)
+		for range 3 {
+			hub.Emit(event.State{Kind: event.ClientConnected, Broker: 1, Partition: -1, ClientID: "logarium-console"})
+			hub.Emit(event.State{Kind: event.ClientConnected, Broker: 1, Partition: -1, ClientID: "app"})
+		}
+		synctest.Wait()
+		r.read(t)
+		late := join(t, l, ViewEvents, 0)
+		late.read(t)
+		for name, states := range map[string][]StateEvent{"pushed": r.states, "replayed": late.states, "listed": l.Events(10)} {
+			if len(states) != 3 || states[0].ClientID != "app" {
+				t.Errorf("%s: %+v", name, states)
+			}
+		}
+	})
+}
+
 func TestFeed_BurstIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := event.New()

@@ -197,7 +197,10 @@ func (l *Live) pushEvents(now time.Time) {
 			return
 		}
 		l.world.apply(events, lost)
-		l.events.push(now, events, lost, l.views)
+		if lost > 0 {
+			l.events.lose(lost, events[0].Seq)
+		}
+		l.events.push(now, l.world.visible(events), l.views)
 	}
 }
 

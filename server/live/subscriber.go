@@ -13,6 +13,7 @@ const (
 	maxQueuedRecords = 200
 	replayLimit      = 500 // state events for a reader that comes back
 	joinEvents       = 30  // state events for a reader that is new
+	searchEvents     = 500 // among so many
 )
 
 // ErrClosed is what Subscribe returns after Close.
@@ -80,24 +81,29 @@ func (l *Live) Subscribe(viewName string, after uint64) (*Subscriber, error) {
 // gets.
 func (l *Live) replay(s *Subscriber, after uint64) uint64 {
 	last := l.world.seq
-	limit := uint64(replayLimit)
+	reach, limit := uint64(replayLimit), replayLimit
 	if after == 0 || after > last {
-		after, limit = 0, joinEvents
+		after, reach, limit = 0, searchEvents, joinEvents
 	}
 	from := after
-	if last > limit {
-		from = max(from, last-limit)
+	if last > reach {
+		from = max(from, last-reach)
 	}
 	events, lost := l.hub.Since(from, int(last-from))
 	if after > 0 {
 		s.missed = from - after + lost
 	}
-	for i := range events {
-		if e := &events[i]; e.Seq <= last {
-			s.events = append(s.events, message{event: "state", id: e.Seq, data: mustJSON(stateEvent(e))})
-		}
+	events = l.world.visible(events)
+	if over := len(events) - limit; over > 0 {
+		events = events[over:]
 	}
-	return from
+	if len(events) == 0 {
+		return last
+	}
+	for i := range events {
+		s.events = append(s.events, message{event: "state", id: events[i].Seq, data: mustJSON(stateEvent(&events[i]))})
+	}
+	return events[0].Seq - 1
 }
 
 // refreshLocked samples a world that no sampler keeps fresh.
@@ -132,12 +138,13 @@ func (l *Live) Snapshot(viewName string) (*Model, error) {
 func (l *Live) Events(limit int) []StateEvent {
 	last := l.hub.Last()
 	from := uint64(0)
-	if n := uint64(max(limit, 0)); last > n {
-		from = last - n
+	if last > searchEvents {
+		from = last - searchEvents
 	}
-	events, _ := l.hub.Since(from, limit)
-	out := make([]StateEvent, 0, len(events))
-	for i := len(events) - 1; i >= 0; i-- {
+	events, _ := l.hub.Since(from, searchEvents)
+	events = l.world.visible(events) // which clients are hidden never changes
+	out := make([]StateEvent, 0, min(max(limit, 0), len(events)))
+	for i := len(events) - 1; i >= 0 && len(out) < limit; i-- {
 		out = append(out, stateEvent(&events[i]))
 	}
 	return out

@@ -65,7 +65,7 @@ class Graph {
         { ...axis, size: 26, space: 80, grid: { show: false }, values: (u, at) => at.map(ago) },
         {
           ...axis, size: 62, space: 34, incrs: spec.incrs, values: (u, at) => at.map((v) => spec.format(v)),
-          ...(spec.log ? { splits: (u) => decades(u.scales.y.min, u.scales.y.max) } : {}),
+          ...(spec.log ? { splits: (u) => decades(u.scales.y.min, u.scales.y.max), filter: (u, at) => at } : {}),
         },
       ],
       series: [{}, ...spec.lines.map(([label, colour, , kind]) => ({

@@ -30,6 +30,9 @@ export function layout(scene, width, ask) {
     out.producersEnd = y - 34;
   }
   const top = y;
+  // The lanes of all brokers begin at the same place, so that they compare.
+  out.labelWidth = scene.level !== 'logs' ? 0 : scene.brokers.flatMap((b) => b.parts)
+    .reduce((w, p) => Math.max(w, measure(`${ask.topicName(p)}-${p.p}`)), 0);
   for (const b of scene.brokers) {
     y = placeBroker(out, scene, b, frame.centre, y, ask.topicName, measure) + 12;
   }
@@ -135,7 +138,7 @@ function placed(node, x, y, w, h) {
 function placeBroker(out, scene, b, col, y, topicName, measure) {
   const card = { ...b, x: Math.round(col.x), y: Math.round(y), w: Math.round(col.w), labels: [] };
   let bottom = y + HEADER;
-  if (b.parts.length && scene.level === 'logs') bottom = placeRows(out, card, bottom, topicName, measure);
+  if (b.parts.length && scene.level === 'logs') bottom = placeRows(out, card, bottom);
   else if (b.parts.length && scene.level === 'strips') bottom = placeStrips(out, card, bottom, topicName, measure);
   else if (b.parts.length) bottom = placeHeat(out, card, bottom, scene.level === 'topics' ? topicName : null);
   card.h = Math.round(bottom - y + (b.parts.length ? 8 : 0));
@@ -143,9 +146,8 @@ function placeBroker(out, scene, b, col, y, topicName, measure) {
   return card.y + card.h;
 }
 
-function placeRows(out, card, y, topicName, measure) {
-  const widest = card.parts.reduce((w, p) => Math.max(w, measure(`${topicName(p)}-${p.p}`)), 0);
-  const label = clamp(widest + 14, 46, card.w * 0.3);
+function placeRows(out, card, y) {
+  const label = clamp(out.labelWidth + 14, 46, card.w * 0.3);
   const end = clamp(card.w * 0.16, 54, 84);
   for (const p of card.parts) {
     const x = card.x + 12 + label;

@@ -119,7 +119,7 @@ function paintRuler(v, lane, hw, px, from, p) {
       if (x > from) ctx.fillRect(x - 0.5, lane.y, 1, lane.h);
     }
   }
-  const step = niceStep((16 + 6 * count(p.hw).length) / px);
+  const step = niceStep(Math.max(44, 16 + 6 * count(p.hw).length) / px);
   ctx.font = `500 9px ${theme.mono}`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';

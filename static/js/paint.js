@@ -396,11 +396,15 @@ function paintMembers(v, n, colour) {
     ctx.lineWidth = 1.3;
     if (parts) ctx.fill();
     else ctx.stroke();
-    const right = parts ? `${parts} ${parts === 1 ? 'partition' : 'partitions'}` : 'idle';
+    const name = m.client || m.id;
+    font(v, 11);
+    const room = n.w - 46 - ctx.measureText(name).width;
     font(v, 10.5);
+    let right = parts ? `${parts} ${parts === 1 ? 'partition' : 'partitions'}` : 'idle';
+    if (ctx.measureText(right).width > room && parts) right = String(parts);
     const rw = ctx.measureText(right).width;
     text(v, right, n.x + n.w - 10, y, { size: 10.5, align: 'right', colour: theme.text3 });
-    text(v, m.client || m.id, n.x + 26, y, { size: 11, colour: theme.text2, max: n.w - 44 - rw });
+    text(v, name, n.x + 26, y, { size: 11, colour: theme.text2, max: n.w - 44 - rw });
   });
   if (members.length > 6) {
     text(v, `and ${members.length - 6} more`, n.x + 26, n.y + NODE + 4 + 6 * 18 + 9, { size: 11, colour: theme.text3 });

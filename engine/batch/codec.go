@@ -188,34 +188,99 @@ func grow(b []byte, capacity int) []byte {
 	return g
 }
 
-// decodeZstd decodes frames that need not say how long their content is. The
-// buffer grows with what really comes out, not with what a header claims.
+// decodeZstd decodes frames that need not say how long their content is. It
+// takes no more memory than their blocks can fill.
 func decodeZstd(dst, src []byte, most int) ([]byte, error) {
-	var head zstd.Header
-	if err := head.Decode(src); err == nil && head.HasFCS {
-		if head.FrameContentSize > uint64(most) {
-			return dst, errTooLarge
-		}
-		if believable := 32 * len(src); head.FrameContentSize <= uint64(believable) {
-			dst = grow(dst, int(head.FrameContentSize))
-		}
+	bound, err := zstdBound(src)
+	if err != nil {
+		return dst, err
 	}
-	for {
-		out, err := zstdDecoder.DecodeAll(src, dst[:0])
-		if !errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-			if len(out) > most {
-				return dst, errTooLarge
-			}
-			if out == nil {
-				out = dst[:0]
-			}
-			return out, err
-		}
-		if cap(dst) >= most {
-			return dst, errTooLarge
-		}
-		dst = make([]byte, 0, min(4*cap(dst), most))
+	dst = grow(dst, int(min(bound, uint64(most))))
+	out, err := zstdDecoder.DecodeAll(src, dst[:0:min(cap(dst), most)])
+	switch {
+	case err != nil && bound > uint64(most):
+		// The decoder has several errors for output that does not fit.
+		return dst, errTooLarge
+	case err != nil:
+		return dst, err
 	}
+	return out, nil
+}
+
+// The layout of a zstd frame (RFC 8878).
+const (
+	zstdBlockHeader  = 3
+	zstdMaxBlock     = 128 << 10
+	zstdChecksumSize = 4
+	zstdRLE          = 1
+	zstdReserved     = 3
+)
+
+// zstdBound returns the most bytes that the frames in src can decode to.
+func zstdBound(src []byte) (bound uint64, err error) {
+	for len(src) > 0 {
+		var h zstd.Header
+		if err := h.Decode(src); err != nil {
+			return 0, err
+		}
+		if h.Skippable {
+			size := uint64(h.HeaderSize) + uint64(h.SkippableSize)
+			if size > uint64(len(src)) {
+				return 0, io.ErrUnexpectedEOF
+			}
+			src = src[size:]
+			continue
+		}
+		frame, n, err := zstdFrame(&h, src)
+		if err != nil {
+			return 0, err
+		}
+		bound += frame
+		src = src[n:]
+	}
+	return bound, nil
+}
+
+// zstdFrame returns how much the frame at the start of src can decode to, and
+// how long it is.
+func zstdFrame(h *zstd.Header, src []byte) (bound uint64, n int, err error) {
+	largest := uint64(zstdMaxBlock)
+	if !h.SingleSegment {
+		largest = min(largest, h.WindowSize)
+	}
+	n = h.HeaderSize
+	for last := false; !last; {
+		if len(src)-n < zstdBlockHeader {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		b := uint32(src[n]) | uint32(src[n+1])<<8 | uint32(src[n+2])<<16
+		n += zstdBlockHeader
+		last = b&1 != 0
+		size := int(b >> 3)
+		switch b >> 1 & 3 {
+		case zstdReserved:
+			return 0, 0, zstd.ErrReservedBlockType
+		case zstdRLE:
+			bound += uint64(size)
+			size = 1
+		default:
+			bound += max(largest, uint64(size)) // a raw block may have less
+		}
+		if size > len(src)-n {
+			return 0, 0, io.ErrUnexpectedEOF
+		}
+		n += size
+	}
+	if h.HasCheckSum {
+		n += zstdChecksumSize
+	}
+	if n > len(src) {
+		return 0, 0, io.ErrUnexpectedEOF
+	}
+	if h.HasFCS {
+		bound = min(bound, h.FrameContentSize)
+	}
+	return bound, n, nil
 }
 
 // xerialHeader starts the framing that Java's snappy streams have: 8 bytes of

@@ -87,8 +87,8 @@ func (d *Decoder) Open(b []byte, lim Limits) (Header, iter.Seq2[Record, error], 
 
 // readRecord reads the record at the start of b and says how many bytes it takes.
 func readRecord(h *Header, b []byte, i int32) (Record, int, error) {
-	length, n := varint(b)
-	if n == 0 || length < minEncodedRecord-1 || int64(length) > int64(len(b)-n) {
+	length, n := varint(b, 0)
+	if n < 0 || length < minEncodedRecord-1 || int(length) > len(b)-n {
 		return Record{}, 0, corruptRecord(i, "its length does not fit the batch")
 	}
 	size := n + int(length)
@@ -104,53 +104,46 @@ func readRecord(h *Header, b []byte, i int32) (Record, int, error) {
 	}
 	count := f.varint()
 	if count < 0 || int64(count)*2 > int64(len(f.b)-f.pos) {
-		f.bad = true
+		f.pos = -1
 	} else if count > 0 {
 		r.Headers = make([]RecordHeader, 0, count)
 		for range count {
 			key := f.bytes()
 			r.Headers = append(r.Headers, RecordHeader{Key: string(key), Value: f.bytes()})
-			f.bad = f.bad || key == nil
+			if key == nil {
+				f.pos = -1
+			}
 		}
 	}
-	if f.bad || f.pos != len(f.b) {
+	if f.pos != len(f.b) {
 		return Record{}, 0, corruptRecord(i, "its fields do not fit its length")
 	}
 	return r, size, nil
 }
 
-// fields reads the fields of a record one by one.
+// fields reads the fields of a record one by one. pos is -1 after one that is
+// not right.
 type fields struct {
 	b   []byte
 	pos int
-	bad bool
 }
 
-func (f *fields) varint() int32 {
-	v, n := varint(f.b[f.pos:])
-	f.pos += n
-	f.bad = f.bad || n == 0
+func (f *fields) varint() (v int32) {
+	v, f.pos = varint(f.b, f.pos)
 	return v
 }
 
-func (f *fields) varlong() int64 {
-	v, n := varlong(f.b[f.pos:])
-	f.pos += n
-	f.bad = f.bad || n == 0
+func (f *fields) varlong() (v int64) {
+	v, f.pos = varlong(f.b, f.pos)
 	return v
 }
 
 // bytes reads a length and so many bytes; -1 is nil.
 func (f *fields) bytes() []byte {
-	n := f.varint()
-	if f.bad || n < -1 || int64(n) > int64(len(f.b)-f.pos) {
-		f.bad = true
+	at := f.pos
+	n, next := skipField(f.b, at)
+	if f.pos = next; next < 0 || n < 0 {
 		return nil
 	}
-	if n < 0 {
-		return nil
-	}
-	v := f.b[f.pos : f.pos+int(n) : f.pos+int(n)]
-	f.pos += int(n)
-	return v
+	return f.b[next-int(n) : next : next]
 }

@@ -20,33 +20,32 @@ func walk(h *Header, body []byte, lim *Limits) (walked, error) {
 	logAppendTime := h.LogAppendTime()
 	previous := int32(-1)
 	for i := range h.NumRecords {
-		length, n := varint(body)
-		if n == 0 || length < minEncodedRecord-1 || int64(length) > int64(len(body)-n) {
+		length, at := varint(body, 0)
+		if at < 0 || length < minEncodedRecord-1 || int(length) > len(body)-at {
 			return w, corruptRecord(i, "its length does not fit the batch")
 		}
-		rec := body[n : n+int(length)]
-		body = body[n+int(length):]
+		rec := body[at : at+int(length)]
+		body = body[at+int(length):]
 
-		pos := 1 // the attributes of a record are unused
-		tsDelta, n := varlong(rec[pos:])
-		pos += n
-		offsetDelta, m := varint(rec[pos:])
-		pos += m
-		if n == 0 || m == 0 {
+		tsDelta, at := varlong(rec, 1) // behind the attributes, which are unused
+		offsetDelta, at := varint(rec, at)
+		if at < 0 {
 			return w, corruptRecord(i, "its timestamp or offset is not a number")
 		}
-		keyLen, ok := int32(-1), true
-		if keyLen, pos, ok = skipField(rec, pos); !ok {
+		keyLen, at := skipField(rec, at)
+		if at < 0 {
 			return w, corruptRecord(i, "its key does not fit")
 		}
-		if _, pos, ok = skipField(rec, pos); !ok {
+		if _, at = skipField(rec, at); at < 0 {
 			return w, corruptRecord(i, "its value does not fit")
 		}
-		if pos, ok = skipHeaders(rec, pos); !ok || pos != len(rec) {
-			return w, corruptRecord(i, "its headers do not fit")
+		if len(rec)-at != 1 || rec[at] != 0 { // most have no headers
+			if at = skipHeaders(rec, at); at != len(rec) {
+				return w, corruptRecord(i, "its headers do not fit")
+			}
 		}
 
-		if offsetDelta != i && (!lim.Stored || offsetDelta <= previous || offsetDelta > h.LastOffsetDelta) {
+		if offsetDelta != i && !lim.Stored || offsetDelta <= previous || offsetDelta > h.LastOffsetDelta {
 			return w, fmt.Errorf("%w: record %d of the batch has the offset delta %d", kerr.InvalidRecord, i, offsetDelta)
 		}
 		previous = offsetDelta
@@ -74,68 +73,81 @@ func corruptRecord(i int32, what string) error {
 	return fmt.Errorf("%w: record %d of the batch: %s", kerr.InvalidRecord, i, what)
 }
 
-// skipField steps over a length and so many bytes. A length of -1 is null.
-func skipField(b []byte, pos int) (length int32, next int, ok bool) {
-	length, n := varint(b[pos:])
-	pos += n
-	if n == 0 || length < -1 {
-		return 0, pos, false
+// skipField steps over a length and so many bytes. A length of -1 is null. next
+// is -1 if they do not fit.
+func skipField(b []byte, at int) (length int32, next int) {
+	length, at = varint(b, at)
+	switch {
+	case at < 0 || length < -1 || int(length) > len(b)-at:
+		return 0, -1
+	case length < 0:
+		return length, at
 	}
-	if length > 0 {
-		if int(length) > len(b)-pos {
-			return 0, pos, false
-		}
-		pos += int(length)
-	}
-	return length, pos, true
+	return length, at + int(length)
 }
 
-// skipHeaders steps over the headers of a record.
-func skipHeaders(b []byte, pos int) (next int, ok bool) {
-	count, n := varint(b[pos:])
-	pos += n
+// skipHeaders steps over the headers of a record. next is -1 if they do not fit.
+func skipHeaders(b []byte, at int) (next int) {
+	count, at := varint(b, at)
 	// Each header takes two bytes at least.
-	if n == 0 || count < 0 || int64(count)*2 > int64(len(b)-pos) {
-		return pos, false
+	if at < 0 || count < 0 || int64(count)*2 > int64(len(b)-at) {
+		return -1
 	}
 	for range count {
 		var length int32
-		if length, pos, ok = skipField(b, pos); !ok || length < 0 {
-			return pos, false
+		if length, at = skipField(b, at); at < 0 || length < 0 {
+			return -1
 		}
-		if _, pos, ok = skipField(b, pos); !ok {
-			return pos, false
+		if _, at = skipField(b, at); at < 0 {
+			return -1
 		}
 	}
-	return pos, true
+	return at
 }
 
-// varint reads a zigzag varint of 32 bits; n is 0 if b holds none.
-func varint(b []byte) (v int32, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		u := uint32(b[0])
-		return int32(u>>1) ^ -int32(u&1), 1
+// varint reads a zigzag varint of 32 bits at a place in b. next is -1 if there
+// is none, or if at was -1 already.
+func varint(b []byte, at int) (v int32, next int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 {
+		return int32(b[at]>>1) ^ -int32(b[at]&1), at + 1
 	}
-	return varintSlow(b)
+	return longVarint(b, at)
 }
 
-func varintSlow(b []byte) (int32, int) {
-	u, n := binary.Uvarint(b)
-	if n <= 0 || n > binary.MaxVarintLen32 || u > 1<<32-1 {
-		return 0, 0
+// longVarint reads one that may take more than a byte; two are the most
+// frequent.
+func longVarint(b []byte, at int) (int32, int) {
+	if at >= 0 && at+1 < len(b) && b[at] >= 0x80 && b[at+1] < 0x80 {
+		u := uint32(b[at]&0x7f) | uint32(b[at+1])<<7
+		return int32(u>>1) ^ -int32(u&1), at + 2
 	}
-	return int32(uint32(u)>>1) ^ -int32(u&1), n
+	u, next := uvarint(b, at)
+	if next-at > binary.MaxVarintLen32 || u > 1<<32-1 {
+		return 0, -1
+	}
+	return int32(uint32(u)>>1) ^ -int32(u&1), next
 }
 
-// varlong reads a zigzag varint of 64 bits; n is 0 if b holds none.
-func varlong(b []byte) (v int64, n int) {
-	if len(b) > 0 && b[0] < 0x80 {
-		u := uint64(b[0])
-		return int64(u>>1) ^ -int64(u&1), 1
+// varlong reads a zigzag varint of 64 bits, as varint does.
+func varlong(b []byte, at int) (v int64, next int) {
+	u, next := uvarint(b, at)
+	return int64(u>>1) ^ -int64(u&1), next
+}
+
+// uvarint reads a varint.
+func uvarint(b []byte, at int) (u uint64, next int) {
+	if at < 0 || at >= len(b) {
+		return 0, -1
 	}
-	u, n := binary.Uvarint(b)
+	if b[at] < 0x80 {
+		return uint64(b[at]), at + 1
+	}
+	if at+1 < len(b) && b[at+1] < 0x80 {
+		return uint64(b[at]&0x7f) | uint64(b[at+1])<<7, at + 2
+	}
+	u, n := binary.Uvarint(b[at:])
 	if n <= 0 {
-		return 0, 0
+		return 0, -1
 	}
-	return int64(u>>1) ^ -int64(u&1), n
+	return u, at + n
 }

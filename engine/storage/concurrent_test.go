@@ -38,7 +38,7 @@ func TestReadersAgainstAll(t *testing.T) {
 					}
 				})
 			}
-			rounds := 150
+			rounds := 60
 			for i := range rounds {
 				fill(t, l, 20)
 				if _, err := l.Sync(); err != nil {

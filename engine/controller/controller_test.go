@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/goleak"
@@ -121,4 +123,14 @@ func TestWatch_TellsEveryChangeOnceBeforeTheAnswer(t *testing.T) {
 	if got := fmt.Sprint(seen); got != "[before t0 t1 t2 t3 t4]" {
 		t.Fatalf("told %s", got)
 	}
+}
+
+// TestSingleVoter_HasNoClock lets eleven years pass: a voter that ticked would
+// not come to the end of them.
+func TestSingleVoter_HasNoClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, testConfig(vfs.NewMem(), 3))
+		time.Sleep(100_000 * time.Hour)
+		create(t, c, "still-there", 1)
+	})
 }

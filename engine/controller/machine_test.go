@@ -241,7 +241,7 @@ func TestAlterConfigs(t *testing.T) {
 	w := newWorld(t, 1, 1, nil)
 	w.create(NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 1})
 	topic := metadata.Resource{Type: metadata.ResourceTopic, Name: "t"}
-	broker := metadata.BrokerResource(1)
+	broker := metadata.Resource{Type: metadata.ResourceBroker, Name: "1"}
 	all := metadata.Resource{Type: metadata.ResourceBroker}
 	for _, c := range []struct {
 		of      metadata.Resource
@@ -268,7 +268,7 @@ func TestAlterConfigs(t *testing.T) {
 		{of: metadata.Resource{Type: metadata.ResourceTopic, Name: "nope"}, refused: "UNKNOWN_TOPIC_OR_PARTITION The topic 'nope' does not exist."},
 		{of: metadata.Resource{Type: metadata.ResourceTopic}, refused: "INVALID_REQUEST Default topic resources are not allowed."},
 		{of: metadata.Resource{Type: metadata.ResourceBroker, Name: "abc"}, refused: "INVALID_REQUEST Node id must be an integer, but it is: abc"},
-		{of: metadata.BrokerResource(7), refused: "INVALID_REQUEST Broker 7 is not registered."},
+		{of: metadata.Resource{Type: metadata.ResourceBroker, Name: "7"}, refused: "INVALID_REQUEST Broker 7 is not registered."},
 		{of: broker, ops: []ConfigOp{one(Set, "num.partitions", "3")}, refused: "INVALID_REQUEST Cannot update these configs dynamically: [num.partitions]"},
 		{of: broker, ops: []ConfigOp{one(Append, "log.cleanup.policy", "compact")}},
 		{of: all, ops: []ConfigOp{one(Set, "log.retention.ms", "5")}},

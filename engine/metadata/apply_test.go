@@ -162,7 +162,7 @@ func TestSnapshot_KeepsEverything(t *testing.T) {
 		BrokerRegistrationRecord{ID: 1, Epoch: 3}, ProducerIDsRecord{BrokerID: 1, Next: 3000})
 	i, _ = apply(t, i, append(topic(1, "a.b", 3), topic(2, ConsumerOffsetsTopic, 1)...)...)
 	i, _ = apply(t, i, PartitionChangeRecord{TopicID: id(1), Partition: 1, Leader: NoLeader},
-		config(Resource{ResourceTopic, "a.b"}, "retention.ms", "5"), config(Resource{ResourceBroker, ""}, "x", ""), config(BrokerResource(3), "y", "z"))
+		config(Resource{ResourceTopic, "a.b"}, "retention.ms", "5"), config(Resource{ResourceBroker, ""}, "x", ""), config(Resource{ResourceBroker, "3"}, "y", "z"))
 	got, err := ReadImage(i.AppendTo(nil), map[string]string{"num.partitions": "4"})
 	if err != nil {
 		t.Fatal(err)

@@ -173,7 +173,7 @@ func TestDescribe(t *testing.T) {
 	if c := describe("remote.storage.enable"); synonyms(c) != "" || c.Source != SourceDefault {
 		t.Errorf("without fallback: [%s]", synonyms(c))
 	}
-	i, _ = apply(t, i, config(BrokerResource(1), "log.retention.ms", "12345"), config(Resource{ResourceBroker, ""}, "log.retention.ms", "54321"))
+	i, _ = apply(t, i, config(Resource{ResourceBroker, "1"}, "log.retention.ms", "12345"), config(Resource{ResourceBroker, ""}, "log.retention.ms", "54321"))
 	if c := describe("retention.ms"); *c.Value.Value != "12345" || c.Source != SourceBroker {
 		t.Errorf("of the broker: %s %d", *c.Value.Value, c.Source)
 	}
@@ -201,7 +201,7 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestDescribeBroker_AnUnknownSettingIsSensitive(t *testing.T) {
-	i, _ := apply(t, NewImage(nil), config(BrokerResource(1), "my.plugin.secret", "x"))
+	i, _ := apply(t, NewImage(nil), config(Resource{ResourceBroker, "1"}, "my.plugin.secret", "x"))
 	if c := find(t, i.DescribeBroker(1, nil), "my.plugin.secret"); !c.Sensitive() || c.Source != SourceBroker {
 		t.Errorf("%+v", c)
 	}
@@ -215,7 +215,7 @@ func TestEffectiveTopicConfig(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	i, _ = apply(t, i, config(Resource{ResourceTopic, "t"}, "cleanup.policy", "compact"), config(Resource{ResourceTopic, "t"}, "retention.ms", "-1"),
-		config(Resource{ResourceTopic, "t"}, "message.timestamp.type", "LogAppendTime"), config(BrokerResource(2), "log.segment.bytes", "3145728"))
+		config(Resource{ResourceTopic, "t"}, "message.timestamp.type", "LogAppendTime"), config(Resource{ResourceBroker, "2"}, "log.segment.bytes", "3145728"))
 	c = i.EffectiveTopicConfig(i.Topic("t"), 2)
 	if c.CleanupDelete || !c.CleanupCompact || c.RetentionAge >= 0 || !c.LogAppendTime || c.SegmentBytes != 3<<20 {
 		t.Errorf("%+v", c)

@@ -3,7 +3,6 @@ package metadata
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 )
 
 // snapshotVersion is the newest version of a snapshot's head.
@@ -78,9 +77,4 @@ func appendConfigs(recs []Record, of Resource, settings map[string]string) []Rec
 		recs = append(recs, ConfigRecord{Resource: of, Name: name, Value: &value})
 	}
 	return recs
-}
-
-// BrokerResource names the settings of one broker.
-func BrokerResource(id int32) Resource {
-	return Resource{Type: ResourceBroker, Name: strconv.Itoa(int(id))}
 }

@@ -64,7 +64,7 @@ func (a *tally) wait(t *testing.T, from, to int) {
 func (n *testNode) member(group, topic string, a *tally, opts ...kgo.Opt) (stop func()) {
 	cl := n.client(append([]kgo.Opt{
 		kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
+		kgo.BlockRebalanceOnPoll(), kgo.HeartbeatInterval(100 * time.Millisecond),
 	}, opts...)...)
 	var done sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())

@@ -77,8 +77,8 @@ var brokerRows = []Setting{
 	{Name: "group.max.size", Type: TypeInt, Default: text(intMax), Effect: true, min: limit(1), Doc: "The most members that a group may have."},
 	{Name: "group.min.session.timeout.ms", Type: TypeInt, Default: text("6000"), Effect: true, Doc: "The shortest session timeout that a member may ask for."},
 	{Name: "offset.metadata.max.bytes", Type: TypeInt, Default: text("4096"), Effect: true, Doc: "The longest metadata of a committed offset."},
-	{Name: "offsets.commit.timeout.ms", Type: TypeInt, Default: text("5000"), min: limit(1), Doc: "How long an offset commit may wait to be replicated."},
-	{Name: "offsets.retention.check.interval.ms", Type: TypeLong, Default: text("600000"), min: limit(1), Doc: "How often expired offsets are looked for."},
+	{Name: "offsets.commit.timeout.ms", Type: TypeInt, Default: text("5000"), Effect: true, min: limit(1), Doc: "How long an offset commit may wait to be replicated."},
+	{Name: "offsets.retention.check.interval.ms", Type: TypeLong, Default: text("600000"), Effect: true, min: limit(1), Doc: "How often expired offsets are looked for."},
 	{Name: "offsets.retention.minutes", Type: TypeInt, Default: text("10080"), Effect: true, min: limit(1), Doc: "How long the offsets of a group without members are kept."},
 
 	// Producers and transactions.

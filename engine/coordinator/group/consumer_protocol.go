@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,4 +56,26 @@ func describeAssignment(tps []topicPartition) string {
 		s.WriteString(strconv.Itoa(int(tp.partition)))
 	}
 	return s.String()
+}
+
+// fingerprint tells assignments apart; that of no partitions is 0.
+func fingerprint(assignment string) uint64 {
+	if assignment == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(assignment)) // a hash takes everything
+	return h.Sum64()
+}
+
+// longestTold is how many bytes of an assignment an event carries: the hub
+// keeps thousands of events.
+const longestTold = 512
+
+// shorten cuts the description of an assignment at the end of a partition.
+func shorten(assignment string) string {
+	if len(assignment) <= longestTold {
+		return assignment
+	}
+	return assignment[:strings.LastIndexByte(assignment[:longestTold+1], ' ')] + " …"
 }

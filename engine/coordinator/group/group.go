@@ -90,7 +90,7 @@ type member struct {
 	rebalanceTimeout time.Duration
 	protocols        []protocol
 	assignment       []byte
-	described        string // the assignment as the events told it last
+	told             uint64 // fingerprint of the assignment that the events told last
 	fresh            bool   // has not completed a join yet
 	joining, syncing Token  // requests that wait, nil if none
 	session          timer

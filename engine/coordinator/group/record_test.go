@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -136,5 +137,20 @@ func TestConsumerProtocol(t *testing.T) {
 	tps, err := assignedPartitions(assignmentOf([]topicPartition{{"b", 2}, {"a", 10}, {"b", 1}, {"a", 9}}))
 	if err != nil || describeAssignment(tps) != "a 9 10, b 1 2" {
 		t.Errorf("assignment %q, %v", describeAssignment(tps), err)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	var tps []topicPartition
+	for i := range int32(1000) {
+		tps = append(tps, topicPartition{"topic", i})
+	}
+	long := describeAssignment(tps)
+	short := shorten(long)
+	if len(short) > longestTold+4 || !strings.HasPrefix(long, strings.TrimSuffix(short, "…")) || shorten("a 1 2") != "a 1 2" {
+		t.Errorf("%d bytes become %q", len(long), short)
+	}
+	if fingerprint("") != 0 || fingerprint("a 1") == fingerprint("a 2") {
+		t.Error("fingerprints do not tell assignments apart")
 	}
 }

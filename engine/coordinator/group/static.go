@@ -66,7 +66,7 @@ func (m *Machine) rename(now time.Time, g *group, old *member, id string) *membe
 	m.answerSync(old, kerr.FencedInstanceID.Code)
 	m.timers.cancel(&old.session)
 	mb := *old
-	mb.id, mb.session, mb.described = id, timer{}, ""
+	mb.id, mb.session, mb.told = id, timer{}, 0
 	m.watch(g, &mb)
 	delete(g.members, old.id)
 	g.members[id] = &mb

@@ -166,10 +166,10 @@ func (m *Machine) assign(g *group) {
 			for _, tp := range tps {
 				next[tp] = mb.id
 			}
-			if text := describeAssignment(tps); text != mb.described {
-				mb.described = text
+			if text := describeAssignment(tps); fingerprint(text) != mb.told {
+				mb.told = fingerprint(text)
 				m.emit(event.State{Kind: event.AssignmentChanged, Group: g.id, Member: mb.id,
-					ClientID: mb.client.ID, Epoch: g.generation, Text: text})
+					ClientID: mb.client.ID, Epoch: g.generation, Text: shorten(text)})
 			}
 		}
 	}

@@ -212,8 +212,10 @@ async function start() {
   let fresh = true;
   const [uPlot] = await Promise.all([loadPlotter(), fetchHistory()]);
   const graphs = [...elements].map((el) => new Graph(el, uPlot));
+  let fetched = performance.now();
   live.on('hello', () => {
-    // The tab was away: fill what it missed.
+    if (performance.now() - fetched < 5000) return;
+    fetched = performance.now(); // the tab was away: fill what it missed
     fetchHistory().then(() => { fresh = true; }, () => { /* the next hello tries again */ });
   });
   onThemeChange(() => graphs.forEach((g) => g.build()));

@@ -26,8 +26,7 @@ export function layout(scene, width, ask) {
   const most = stacked ? 6 : 40;
   let y = PAD;
   if (stacked) {
-    y = placeNodes(out.producers, scene.producers, frame.left, y, most, 2) + 34;
-    out.producersEnd = y - 34;
+    y = placeNodes(out.producers, scene.producers, frame.left, y, most, 2) + 22;
   }
   const top = y;
   // The lanes of all brokers begin at the same place, so that they compare.
@@ -68,7 +67,7 @@ function columnFrame(width) {
 function stackedFrame(width) {
   const gutter = 20;
   return {
-    left: { x: 8, w: width - 16 },
+    left: { x: gutter, w: width - 2 * gutter },
     centre: { x: gutter, w: width - 2 * gutter },
     right: { x: gutter, w: width - 2 * gutter },
   };
@@ -243,7 +242,7 @@ export function pathOf(out, direction, node, target, along = {}) {
     const nx = direction === 'p' ? node.x + node.w / 2 : node.x + node.w;
     const ny = direction === 'p' ? node.y + node.h : node.y + NODE / 2;
     if (direction === 'p') {
-      points.push([nx, ny], [nx, out.producersEnd + 14], [gutter, out.producersEnd + 14], [gutter, ty], [edge, ty]);
+      points.push([nx, ny], [nx, ny + 5], [gutter, ny + 5], [gutter, ty], [edge, ty]); // between the lines of clients
     } else {
       points.push([nx, ny], [gutter, ny], [gutter, ty], [edge, ty]);
     }

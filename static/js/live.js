@@ -38,6 +38,11 @@ class Live extends EventTarget {
     } catch { /* no storage: begin unpaused */ }
     document.addEventListener('visibilitychange', () => this.#visibility());
     addEventListener('pagehide', () => this.#close());
+    // A browser allows six connections to one server without TLS, for all tabs
+    // together: a tab that opens asks those that nobody sees for theirs.
+    const tabs = new BroadcastChannel('logarium');
+    tabs.onmessage = () => document.visibilityState === 'hidden' && this.#close();
+    if (document.visibilityState === 'visible') tabs.postMessage('open');
     addEventListener('pageshow', (e) => e.persisted && this.#open());
     setInterval(() => this.#watch(), 5000);
     if (document.visibilityState === 'visible') this.#open();

@@ -57,8 +57,10 @@ class LiveMap {
     });
     live.on('patch', changed);
     live.on('frame', (f) => this.frame(f));
+    setInterval(() => live.paused && this.legend(), 1000); // the picture stands, what it misses is counted
     live.on('pause', () => {
       this.dots = [];
+      this.legend();
       this.dirty = true;
       this.request();
     });
@@ -164,7 +166,8 @@ class LiveMap {
     };
     this.root.dataset.mapLevel = this.scene?.partitions ? this.lay.level : 'none';
     const tail = this.halved ? ' · drawing at 30 frames a second' : '';
-    const text = (this.scene?.partitions ? words[this.lay.level] : '') + tail;
+    let text = (this.scene?.partitions ? words[this.lay.level] : '') + tail;
+    if (live.paused) text = live.behind ? `paused, ${count(live.behind)} records behind` : 'paused';
     if (scale.textContent !== text) scale.textContent = text;
   }
 
@@ -268,7 +271,6 @@ class LiveMap {
       }
       moving = paintLanes({ ...this.view, ctx, span: this.span }, this.glide, this.reduced ? 0 : dt) || moving;
     }
-    if (live.paused) this.paintPaused(ctx);
     return this.drawDots(ctx, now) || (moving && !live.paused);
   }
 
@@ -307,21 +309,6 @@ class LiveMap {
     }
     ctx.globalAlpha = 1;
     return kept > 0;
-  }
-
-  paintPaused(ctx) {
-    const words = live.behind ? `paused, ${count(live.behind)} records behind` : 'paused';
-    ctx.font = `600 12px ${this.theme.font}`;
-    const w = ctx.measureText(words).width + 24;
-    const x = (this.lay.width - w) / 2;
-    ctx.fillStyle = this.theme.text;
-    ctx.beginPath();
-    ctx.roundRect(x, 4, w, 24, 12);
-    ctx.fill();
-    ctx.fillStyle = this.theme.surface;
-    ctx.textAlign = 'center';
-    ctx.textBaseline = 'middle';
-    ctx.fillText(words, this.lay.width / 2, 16.5);
   }
 
   /** Sheds half of the frames where drawing takes too long, and says so. */

@@ -119,7 +119,7 @@ func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []b
 		at := 0
 		for at+batch.HeaderSize <= len(buf) {
 			_, last, n, ok := batch.Extent(buf[at:])
-			if !ok {
+			if !ok || last >= s.end.Load() {
 				return 0, dst, badFile(s, pos+int64(at))
 			}
 			if last >= from {
@@ -145,11 +145,17 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 		return dst[:n], readError(s, err)
 	}
 	end, next := 0, int64(-1)
+	previous := 0 // where the batch before end starts
 	for end+batch.HeaderSize <= want {
 		base, last, bytes, ok := batch.Extent(buf[end:])
-		if !ok || base < next {
+		if !ok || base < next || last >= s.end.Load() {
+			// Of two that contradict each other, either may be wrong. What comes
+			// before them is given now; the next read gets the error.
+			if ok && base < next {
+				end = previous
+			}
 			if end > 0 {
-				break // the next read says so
+				return dst[:n+end], nil
 			}
 			return dst[:n], badFile(s, pos)
 		}
@@ -165,7 +171,7 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 				return dst[:n], readError(s, err)
 			}
 		}
-		end += bytes
+		previous, end = end, end+bytes
 		next = last + 1
 	}
 	if end > 0 {

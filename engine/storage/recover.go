@@ -22,13 +22,33 @@ var ErrForeign = errors.New("the folder belongs to another topic")
 //
 // The error wraps KAFKA_STORAGE_ERROR if the disk fails, or ErrForeign.
 func Open(o Options) (*Log, Recovered, error) {
-	r := &recovery{log: newLog(o), options: o, now: time.Now()}
-	if err := r.run(); err != nil {
+	r := &recovery{log: newLog(o), options: o, now: time.Now(), distrust: map[int64]bool{}}
+	err := r.run()
+	for {
+		var damaged *damagedSegment
+		if err == nil {
+			return r.log, r.out, nil
+		}
 		r.log.releaseAll()
-		return nil, r.out, err
+		if !errors.As(err, &damaged) || r.distrust[damaged.base] {
+			return nil, r.out, err
+		}
+		// Its index was believed, but not rightly: scan it as well.
+		r.distrust[damaged.base] = true
+		out := Recovered{BytesCut: r.out.BytesCut, Corrupt: r.out.Corrupt}
+		r = &recovery{log: newLog(o), options: o, now: r.now, distrust: r.distrust, out: out}
+		err = r.run()
 	}
-	return r.log, r.out, nil
 }
+
+// damagedSegment is a segment that turned out not to be what its index says.
+type damagedSegment struct {
+	base int64
+	err  error
+}
+
+func (d *damagedSegment) Error() string { return d.err.Error() }
+func (d *damagedSegment) Unwrap() error { return d.err }
 
 // recovery is one opening of a log.
 type recovery struct {
@@ -38,6 +58,7 @@ type recovery struct {
 	out      Recovered
 	segments []*segment
 	epochsOK bool // the epochs were read from their file
+	distrust map[int64]bool
 }
 
 func (r *recovery) run() error {
@@ -72,7 +93,7 @@ func (r *recovery) run() error {
 		return err
 	}
 	if err := r.replay(); err != nil {
-		return storageError("reading batches", err)
+		return storageError("recovering producers and epochs", err)
 	}
 	return r.finish()
 }
@@ -160,12 +181,15 @@ func (r *recovery) loadSegments(names []string) error {
 		return storageError("deleting a segment below the log start", err)
 	}
 	r.out.Segments = len(bases)
+	if n := len(bases); r.options.Clean && n > 0 {
+		r.options.RecoveryPoint = max(r.options.RecoveryPoint, bases[n-1])
+	}
 	for i, base := range bases {
 		before := int64(maxOffset)
 		if i+1 < len(bases) {
 			before = bases[i+1]
 		}
-		if r.options.Clean || before <= r.options.RecoveryPoint {
+		if (r.options.Clean || before <= r.options.RecoveryPoint) && !r.distrust[base] {
 			s, err := r.load(base)
 			if err != nil {
 				return storageError("reading an index", err)
@@ -237,6 +261,9 @@ func (r *recovery) indexSummary(base, size int64) (sum summary, err error) {
 	}
 	if sum, _, _, err = decodeIndexHeader(b, kindOffset); err != nil {
 		return sum, err
+	}
+	if r.options.Clean && sum.base == base {
+		r.options.RecoveryPoint = max(r.options.RecoveryPoint, sum.end)
 	}
 	if sum.base != base || sum.size != size {
 		return sum, fmt.Errorf("%w: it is of %d bytes at %d, the segment has %d at %d", errBadIndex, sum.size, sum.base, size, base)
@@ -332,6 +359,9 @@ func (r *recovery) replay() error {
 				changed = l.epochs.assign(sc.header.LeaderEpoch, sc.header.BaseOffset) || changed
 			}
 		}); err != nil {
+			if errors.Is(err, errBadBatch) {
+				err = &damagedSegment{s.base, err}
+			}
 			return err
 		}
 	}

@@ -147,9 +147,10 @@ func (s *segment) note(x *indexes, h *batch.Header, pos int64, interval int) {
 }
 
 // publish lets readers see the file up to size, where offset end comes next.
+// They load the size first: what they see of the file ends at or below end.
 func (s *segment) publish(size, end int64) {
-	s.size.Store(size)
 	s.end.Store(end)
+	s.size.Store(size)
 }
 
 // open returns the segment's file, opened if need be, with a reference that

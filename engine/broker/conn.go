@@ -61,7 +61,7 @@ func (c *conn) serve() {
 	defer c.end()
 	defer c.recovered("reading")
 	for {
-		f, err := c.frames.next(c.open, c.admit)
+		f, err := c.frames.next(c.alive, c.open, c.admit)
 		if err != nil {
 			if errors.Is(err, errIdle) && c.waiting.Load() > 0 && c.alive.Err() == nil {
 				continue

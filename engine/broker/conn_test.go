@@ -212,7 +212,7 @@ func FuzzFrame(f *testing.F) {
 		memory := semaphore.NewWeighted(int64(limits.QueuedRequestBytes))
 		r := frameReader{nc: &pieceConn{b: b, piece: int(piece) + 1}, limits: &limits, memory: memory}
 		for at := 0; ; {
-			fr, err := r.next(context.Background(), func([]byte, int) (bool, error) { return piece%2 == 0, nil })
+			fr, err := r.next(context.Background(), context.Background(), func([]byte, int) (bool, error) { return piece%2 == 0, nil })
 			if err != nil {
 				break
 			}

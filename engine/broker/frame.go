@@ -54,9 +54,13 @@ type frameReader struct {
 // before the rest is read, and says whether it may lie in a buffer that is used
 // again after release. An error ends the connection; io.EOF is a client that
 // went away between two frames, errIdle one that asked nothing for IdleTimeout.
-func (f *frameReader) next(ctx context.Context, check func(head []byte, size int) (pooled bool, err error)) (frame, error) {
+// No frame is begun after alive has ended; one that was is read until open ends.
+func (f *frameReader) next(alive, open context.Context, check func(head []byte, size int) (pooled bool, err error)) (frame, error) {
 	if err := f.nc.SetReadDeadline(time.Now().Add(f.limits.IdleTimeout)); err != nil {
 		return frame{}, err
+	}
+	if alive.Err() != nil { // asked only now: drain ends it before it sets a deadline, which the one above may have replaced
+		return frame{}, net.ErrClosed
 	}
 	if err := f.fill(1); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -85,7 +89,7 @@ func (f *frameReader) next(ctx context.Context, check func(head []byte, size int
 	if err != nil {
 		return frame{}, err
 	}
-	return f.body(ctx, size, pooled, started)
+	return f.body(open, size, pooled, started)
 }
 
 // lookLike names other protocols that come to this port by mistake.

@@ -4,21 +4,18 @@ package sim_test
 
 import (
 	"context"
-	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
-	"github.com/logarium/logarium/engine"
 	"github.com/logarium/logarium/engine/netx"
 	"github.com/logarium/logarium/engine/sim"
-	"github.com/logarium/logarium/engine/vfs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,31 +31,6 @@ func client(t *testing.T, w *sim.World, opts ...kgo.Opt) *kgo.Client {
 	}, opts...)...)
 	must(t, err)
 	return c
-}
-
-// openCluster opens three brokers on the world's network and disks.
-func openCluster(t *testing.T, w *sim.World) *engine.Engine {
-	t.Helper()
-	e, err := engine.Open(t.Context(), engine.Config{
-		Brokers: len(addresses), Network: w.Net, Listeners: []engine.Listener{{Name: "EXTERNAL", Bind: addresses[0]}},
-		FS: func(id int32) (vfs.FS, error) { return w.Disk(id), nil },
-	})
-	must(t, err)
-	return e
-}
-
-// closeCluster closes it as Ctrl-C does; t.Context has ended by then.
-func closeCluster(t *testing.T, e *engine.Engine) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	must(t, e.Close(ctx))
-}
-
-// createBeats makes the topic, however often the way to a broker is cut meanwhile.
-func createBeats(ctx context.Context, t *testing.T, c *kgo.Client) {
-	t.Helper()
-	_, err := kadm.NewClient(c).CreateTopic(ctx, 6, -1, nil, "beats")
-	must(t, err)
 }
 
 // consumed is what the members of a group have read: how often each value.
@@ -129,142 +101,86 @@ func trouble(ctx context.Context, w *sim.World) {
 	}
 }
 
-// TestWorld_RealClientsInVirtualTime shows that the ground is firm on which
-// the tests of clusters stand: a producer and a group of two, ten virtual
-// minutes, with links that are slowed, cut and reset.
-func TestWorld_RealClientsInVirtualTime(t *testing.T) {
-	seeds := uint64(20)
-	if testing.Short() {
-		seeds = 3
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { tenMinutes(t, sim.New(seed)) })
-		})
-	}
+// calm is how long clients may take to come to rest after trouble: what it may
+// take, not what it takes.
+const calm = time.Hour
+
+// workload is a producer and a group of two that reads what it produces.
+type workload struct {
+	producer *kgo.Client
+	members  []*kgo.Client
+	read     *consumed
+	running  sync.WaitGroup
 }
 
-func tenMinutes(t *testing.T, w *sim.World) {
-	const records, every = 600, time.Second
-	cluster := openCluster(t, w)
-	defer closeCluster(t, cluster)
-
-	// An hour is what it may take, not what it takes.
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("an hour has passed"))
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-
-	producer := client(t, w, kgo.ClientID("wearer"), kgo.DefaultProduceTopic("beats"), kgo.UnknownTopicRetries(-1))
-	defer producer.Close()
-	createBeats(ctx, t, producer)
-
-	read := newConsumed()
+// startWorkload starts the group and returns the producer. The topic exists.
+func startWorkload(t *testing.T, ctx context.Context, w *sim.World, topic string) *workload {
+	t.Helper()
+	load := &workload{read: newConsumed()}
 	for i := range 2 {
-		member := client(t, w, kgo.ClientID(fmt.Sprint("member-", i)), kgo.ConsumerGroup("watchers"), kgo.ConsumeTopics("beats"),
+		member := client(t, w, kgo.ClientID(fmt.Sprint("member-", i)), kgo.ConsumerGroup("watchers"), kgo.ConsumeTopics(topic),
 			kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
-		defer member.Close()
-		running.Go(func() { read.poll(ctx, member) })
+		load.members = append(load.members, member)
+		load.running.Go(func() { load.read.poll(ctx, member) })
 	}
+	load.producer = client(t, w, kgo.ClientID("wearer"), kgo.DefaultProduceTopic(topic))
+	return load
+}
 
-	troubled, calm := context.WithCancel(ctx)
-	running.Go(func() { trouble(troubled, w) })
-	for i := range records {
-		producer.Produce(ctx, kgo.StringRecord(fmt.Sprint("beat ", i)), func(_ *kgo.Record, err error) {
+// stop ends all clients; once is enough, and more do no harm.
+func (l *workload) stop() {
+	l.producer.Close()
+	for _, member := range l.members {
+		member.Close()
+	}
+	l.running.Wait()
+}
+
+// beat produces n records, one a second, the last of them being number first+n-1.
+func (l *workload) beat(t *testing.T, ctx context.Context, first, n int) {
+	t.Helper()
+	for i := first; i < first+n; i++ {
+		l.producer.Produce(ctx, kgo.StringRecord(fmt.Sprint("beat ", i)), func(_ *kgo.Record, err error) {
 			if err != nil {
 				t.Errorf("beat %d: %v", i, err)
 			}
 		})
-		time.Sleep(every)
+		time.Sleep(time.Second)
 	}
-	calm()
-	w.Net.Heal()
-	must(t, producer.Flush(ctx))
-	must(t, read.waitFor(ctx, records))
 }
 
-// TestWorld_PowerCutsLoseNothingAcknowledged cuts the power of all brokers in
-// the midst of writing, again and again. What was acknowledged is there
-// afterwards, once and in the order in which it was sent.
-func TestWorld_PowerCutsLoseNothingAcknowledged(t *testing.T) {
-	seeds := uint64(20)
+// seeds is how many seeds each test is run with; -run .../seed_N picks one.
+var seeds = flag.Uint64("seeds", 5, "how many seeds to run each simulation with")
+
+// each runs a test in a bubble for each of the seeds.
+func each(t *testing.T, test func(t *testing.T, ctx context.Context, w *sim.World)) {
+	n := *seeds
 	if testing.Short() {
-		seeds = 3
+		n = min(n, 2)
 	}
-	for seed := range seeds {
+	for seed := range n {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { powerCuts(t, sim.New(seed)) })
-		})
-	}
-}
-
-func powerCuts(t *testing.T, w *sim.World) {
-	const cuts = 5
-	rng := w.Rand("cuts")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("an hour has passed"))
-	defer cancel()
-	var acked sync.Map // value -> struct{}
-	next := 0
-	for range cuts {
-		cluster := openCluster(t, w)
-		run, stop := context.WithCancel(ctx)
-		producer := client(t, w, kgo.DefaultProduceTopic("beats"), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
-		if next == 0 {
-			createBeats(ctx, t, producer)
-		}
-		for range 50 + rng.IntN(200) {
-			value := fmt.Sprintf("%06d", next)
-			producer.Produce(run, &kgo.Record{Partition: int32(next % 6), Value: []byte(value)}, func(_ *kgo.Record, err error) {
-				if err == nil {
-					acked.Store(value, struct{}{})
-				}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeoutCause(t.Context(), calm, fmt.Errorf("%v have passed", calm))
+				defer cancel()
+				test(t, ctx, sim.New(seed))
 			})
-			next++
-			time.Sleep(time.Duration(rng.Int64N(int64(5 * time.Millisecond))))
-		}
-		for id := range len(addresses) {
-			w.PowerCut(int32(id+1), vfs.PowerCut())
-		}
-		stop()
-		producer.Close()
-		_ = cluster.Close(ctx) // its disks are gone: it can only fail
-	}
-	cluster := openCluster(t, w)
-	defer closeCluster(t, cluster)
-	reader := client(t, w, kgo.ConsumeTopics("beats"), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
-	defer reader.Close()
-	readBack(ctx, t, reader, &acked)
-}
-
-// readBack reads until all that was acknowledged was seen; each value once,
-// and in order within its partition.
-func readBack(ctx context.Context, t *testing.T, reader *kgo.Client, acked *sync.Map) {
-	t.Helper()
-	missing := map[string]bool{}
-	acked.Range(func(value, _ any) bool { missing[value.(string)] = true; return true })
-	if len(missing) == 0 {
-		t.Fatal("nothing was acknowledged: the test proves nothing")
-	}
-	seen, last := map[string]bool{}, map[int32]string{}
-	for len(missing) > 0 {
-		fetches := reader.PollFetches(ctx)
-		if ctx.Err() != nil {
-			t.Fatalf("%d acknowledged records are lost, such as %v", len(missing), firstOf(missing))
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			value := string(r.Value)
-			if seen[value] || last[r.Partition] >= value {
-				t.Errorf("partition %d: %s after %s", r.Partition, value, last[r.Partition])
-			}
-			seen[value], last[r.Partition] = true, value
-			delete(missing, value)
 		})
 	}
 }
 
-func firstOf(m map[string]bool) string {
-	for v := range m {
-		return v
-	}
-	return ""
+// troubledMinutes is ten minutes of a workload with trouble on the links, after
+// which every record must have been read.
+func troubledMinutes(t *testing.T, ctx context.Context, w *sim.World, topic string) {
+	const records = 600
+	load := startWorkload(t, ctx, w, topic)
+	defer load.stop()
+	troubled, peace := context.WithCancel(ctx)
+	defer peace()
+	load.running.Go(func() { trouble(troubled, w) })
+	load.beat(t, ctx, 0, records)
+	peace()
+	w.Net.Heal()
+	must(t, load.producer.Flush(ctx))
+	must(t, load.read.waitFor(ctx, records))
 }

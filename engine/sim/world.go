@@ -2,7 +2,7 @@
 // broker on a disk that can crash, all of them and real Kafka clients on a
 // network in memory, and everything that is left to chance decided by one
 // seed. It owns the world around a cluster, not the cluster. It is imported by
-// tests alone, and may import netx and vfs.
+// tests alone, and may import engine, netx and vfs.
 //
 // # Virtual time
 //
@@ -16,7 +16,9 @@
 // away; it has locks made of channels under the build tag synctests, of its
 // own making. So tests with franz-go clients are in files with that tag:
 //
-//	go test -tags synctests ./engine/sim
+//	go test -tags synctests ./engine/sim            # five seeds for each test
+//	go test -tags synctests ./engine/sim -seeds 200
+//	go test -tags synctests ./engine/sim -run Kills/seed_7
 //
 // Without the tag there is one test, which runs that command, so that
 // go test ./... leaves nothing out.
@@ -35,6 +37,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/logarium/logarium/engine"
 	"github.com/logarium/logarium/engine/netx"
 	"github.com/logarium/logarium/engine/vfs"
 )
@@ -94,6 +97,17 @@ func (w *World) plug(broker int32, m *vfs.Mem, swaps int) *disk {
 	d := &disk{crashable: m, faulty: vfs.NewFaulty(m, flips.Uint64()), swaps: swaps}
 	w.disks[broker] = d
 	return d
+}
+
+// Open starts a cluster in the world, with what is on its disks. Its brokers
+// listen on 127.0.0.1:9092 and the ports that follow.
+func (w *World) Open(ctx context.Context, brokers int) (*engine.Engine, error) {
+	return engine.Open(ctx, engine.Config{
+		Brokers:   brokers,
+		Listeners: []engine.Listener{{Name: "PLAINTEXT", Bind: "127.0.0.1:9092"}},
+		Network:   w.Net,
+		FS:        func(id int32) (vfs.FS, error) { return w.Disk(id), nil },
+	})
 }
 
 // PowerCut cuts the power of a broker's machine: all calls on its disk fail

@@ -37,7 +37,7 @@ gen: ## generate the Go code of the templates
 	go tool templ generate
 
 docs: ## generate the docs that come from the code
-	go generate ./...
+	go generate -run "go test" ./engine/...
 
 ci: ## run what the continuous integration runs; installs clients and tools
 	.ci/run

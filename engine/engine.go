@@ -126,12 +126,17 @@ func (e *Engine) openDisks(context.Context) error {
 	return nil
 }
 
-// logDir is the folder of a broker, empty in memory.
+// logDir is the folder of a broker, absolute where that can be told, empty in
+// memory.
 func (e *Engine) logDir(id int32) string {
 	if e.cfg.DataDir == "" || e.cfg.Memory {
 		return ""
 	}
-	return filepath.Join(e.cfg.DataDir, fmt.Sprintf("broker-%d", id))
+	dir := filepath.Join(e.cfg.DataDir, fmt.Sprintf("broker-%d", id))
+	if absolute, err := filepath.Abs(dir); err == nil {
+		return absolute
+	}
+	return dir
 }
 
 // openController opens the metadata log on the first broker.

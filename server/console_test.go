@@ -35,6 +35,7 @@ type fakeDemo struct{ running atomic.Bool }
 
 func (d *fakeDemo) Running() bool               { return d.running.Load() }
 func (d *fakeDemo) Offered() bool               { return true }
+func (d *fakeDemo) About() string               { return "<em>hearts</em>" }
 func (d *fakeDemo) Start(context.Context) error { d.running.Store(true); return nil }
 func (d *fakeDemo) Stop(context.Context) error  { d.running.Store(false); return nil }
 

@@ -53,7 +53,7 @@ func (s *Server) frame(c echo.Context, m *layout.Model) {
 		m.Here = link.Local(r.URL.RequestURI(), "/")
 	}
 	if s.Demo != nil && s.Demo.Offered() {
-		m.Demo = &layout.Demo{Running: s.Demo.Running()}
+		m.Demo = &layout.Demo{Running: s.Demo.Running(), About: s.Demo.About()}
 	}
 }
 

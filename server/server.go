@@ -20,6 +20,7 @@ import (
 type Demo interface {
 	Running() bool
 	Offered() bool
+	About() string // what it is, and whose data it shows
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error // stops and removes what it made
 }

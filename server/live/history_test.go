@@ -13,11 +13,13 @@ import (
 func TestHistory_RowsAreSumsAndTruePercentiles(t *testing.T) {
 	f := fake{event.New()}
 	f.topic("orders", 1)
+	f.topic("__consumer_offsets", 1) // the brokers' own: not in the sums
 	l := New(f.hub, quiet(Options{}))
 	now := time.Now()
 	l.sample(now)
 	for i := range 20 {
 		f.produce("app", "orders", 0, 5)
+		f.produce("app", "__consumer_offsets", 0, 7)
 		for range 99 {
 			f.hub.Latency[event.StageProduce].Record(time.Millisecond)
 		}

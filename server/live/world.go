@@ -46,6 +46,8 @@ type world struct {
 	partList  []*partition // by topic and number
 	lagList   []*lag
 
+	own int64 // what internal topics added, in records and bytes; nobody reads it
+
 	now   time.Time // of the present sample
 	rated time.Time // when the rates were computed
 }
@@ -456,9 +458,15 @@ func (w *world) countPartitions() {
 func (w *world) countReplica(p *partition, r *replica) {
 	b := w.brokers[r.c.Broker]
 	b.size += r.c.SizeBytes.Load()
-	grow(r.c.RecordsIn.Load(), &r.in, &p.in, &b.in)
+	in, bytesIn := &b.in, &b.bytesIn
+	if p.topic.Internal {
+		// The brokers' own records, such as committed offsets, are not what
+		// people send: they count for their partition alone.
+		in, bytesIn = &w.own, &w.own
+	}
+	grow(r.c.RecordsIn.Load(), &r.in, &p.in, in)
 	grow(r.c.RecordsOut.Load(), &r.out, &p.rawOut)
-	grow(r.c.BytesIn.Load(), &r.bytesIn, &p.bytesIn, &b.bytesIn)
+	grow(r.c.BytesIn.Load(), &r.bytesIn, &p.bytesIn, bytesIn)
 	grow(r.c.BytesOut.Load(), &r.bytesOut, &p.rawBytesOut)
 }
 
@@ -478,7 +486,7 @@ func (w *world) showReads(p *partition, leader int32) {
 	n, bytes := max(0, p.rawOut-p.hiddenOut-p.out), max(0, p.rawBytesOut-p.hiddenBytes-p.bytesOut)
 	p.out += n
 	p.bytesOut += bytes
-	if b := w.brokers[leader]; b != nil {
+	if b := w.brokers[leader]; b != nil && !p.topic.Internal {
 		b.out += n
 		b.bytesOut += bytes
 	}

@@ -87,6 +87,12 @@ func (h *HeartRate) Running() bool {
 // Offered says whether the console may offer to start the demo.
 func (h *HeartRate) Offered() bool { return true }
 
+// About says what the demo is, and where its data comes from.
+func (h *HeartRate) About() string {
+	return fmt.Sprintf("%d people's heart beats flow through two producers to %s; a group of two raises alerts above %d beats a minute. %s",
+		len(wearers), beatsTopic, alertBPM, Attribution)
+}
+
 // Unfinished says whether an earlier process ran the demo and did not stop it.
 func (h *HeartRate) Unfinished() bool {
 	h.mu.Lock()

@@ -25,6 +25,7 @@ type Flash struct {
 // Demo is the state of the built-in demo; nil if there is none.
 type Demo struct {
 	Running bool
+	About   string // what it is, and whose data it shows
 }
 
 // entry is one line of the navigation.

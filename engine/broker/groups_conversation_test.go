@@ -205,3 +205,122 @@ func (c *talker) coordinators() {
 		}
 	}
 }
+
+// joining is a JoinGroup of a consumer of the topic.
+func joining(version int16, group string) *kmsg.JoinGroupRequest {
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.Version, join.Group, join.ProtocolType = version, group, "consumer"
+	join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = 10_000, 20_000
+	sub := kmsg.NewConsumerMemberMetadata()
+	sub.Topics = []string{"conversation"}
+	join.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: sub.AppendTo(nil)}}
+	return join
+}
+
+// syncing is the SyncGroup of a member; with shares, of the leader.
+func syncing(version int16, group, member string, generation int32, shares ...kmsg.SyncGroupRequestGroupAssignment) *kmsg.SyncGroupRequest {
+	sync := kmsg.NewPtrSyncGroupRequest()
+	sync.Version, sync.Group, sync.MemberID, sync.Generation = min(version, 5), group, member, generation
+	sync.ProtocolType, sync.Protocol = kmsg.StringPtr("consumer"), kmsg.StringPtr("range")
+	sync.GroupAssignment = shares
+	return sync
+}
+
+func share(member string, partitions ...int32) kmsg.SyncGroupRequestGroupAssignment {
+	a := kmsg.NewConsumerMemberAssignment()
+	a.Topics = []kmsg.ConsumerMemberAssignmentTopic{{Topic: "conversation", Partitions: partitions}}
+	return kmsg.SyncGroupRequestGroupAssignment{MemberID: member, MemberAssignment: a.AppendTo(nil)}
+}
+
+func beating(version int16, group, member string, generation int32) *kmsg.HeartbeatRequest {
+	beat := kmsg.NewPtrHeartbeatRequest()
+	beat.Version, beat.Group, beat.MemberID, beat.Generation = min(version, 4), group, member, generation
+	return beat
+}
+
+// pair is a group whose second member comes, and goes, by another connection.
+func (c *talker) pair(v int16, other *talker) {
+	group := fmt.Sprintf("pair-%d", v)
+	leads := joining(v, group)
+	joined := c.ask(leads).(*kmsg.JoinGroupResponse)
+	leads.MemberID = joined.MemberID
+	if v >= 4 {
+		c.ask(leads)
+	}
+	c.tell("alone", syncing(v, group, leads.MemberID, 1, share(leads.MemberID, 0, 1, 2)))
+	follows := joining(v, group)
+	if v >= 4 {
+		follows.MemberID = other.ask(follows).(*kmsg.JoinGroupResponse).MemberID
+	}
+	waiting := other.send(follows)
+	beat := beating(v, group, leads.MemberID, 1)
+	c.until(func() bool { return c.ask(beat).(*kmsg.HeartbeatResponse).ErrorCode != 0 })
+	c.tell("while a member joins", beat)
+	c.tell("while a member joins", c.committing(max(v+1, 2), group, leads.MemberID, 1, 5))
+	c.tell("while a member joins", syncing(v, group, leads.MemberID, 1))
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Version, describe.Groups = 5, []string{group}
+	c.tell("leader again", leads)
+	second := other.receive(follows, waiting).(*kmsg.JoinGroupResponse)
+	c.told("follower", follows, second)
+	c.tell("leader once more", leads)
+	c.tell("of two, no assignment yet", describe)
+	sync := syncing(v, group, second.MemberID, 2)
+	waiting = other.send(sync)
+	c.tell("leader", syncing(v, group, leads.MemberID, 2, share(leads.MemberID, 0, 1), share(second.MemberID, 2)))
+	c.told("follower", sync, other.receive(sync, waiting))
+	follows.MemberID = second.MemberID
+	c.told("follower again", follows, other.ask(follows))
+	other.ask(sync)
+	c.tell("of two", describe)
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Version, leave.Group, leave.MemberID = min(v, 5), group, second.MemberID
+	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: second.MemberID}}
+	c.told("follower", leave, other.ask(leave))
+	c.tell("follower has left", beating(v, group, leads.MemberID, 2))
+	leads.Protocols[0].Name = "sticky"
+	c.tell("with another protocol alone", leads)
+	leads.Protocols[0].Name = "range"
+	c.tell("alone again", leads)
+	leave.MemberID, leave.Members[0].MemberID = leads.MemberID, leads.MemberID
+	c.tell("leader", leave)
+}
+
+// static is a static member that comes back, and is sent away.
+func (c *talker) static(v int16) {
+	group := fmt.Sprintf("static-%d", v)
+	join := joining(v, group)
+	join.InstanceID = kmsg.StringPtr("i")
+	first := c.tell("static", join).(*kmsg.JoinGroupResponse)
+	sync := syncing(v, group, first.MemberID, 1, share(first.MemberID, 0, 1, 2))
+	sync.InstanceID = join.InstanceID
+	c.tell("static", sync)
+	second := c.tell("static, come back", join).(*kmsg.JoinGroupResponse)
+	c.tell("static, former id", sync)
+	beat := beating(v, group, first.MemberID, 1)
+	beat.InstanceID = join.InstanceID
+	c.tell("static, former id", beat)
+	commit := c.committing(v+1, group, first.MemberID, 1, 5)
+	commit.InstanceID = join.InstanceID
+	c.tell("static, former id", commit)
+	join.MemberID = first.MemberID
+	c.tell("static, former id", join)
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Version, leave.Group = min(v, 5), group
+	leave.Members = []kmsg.LeaveGroupRequestMember{{MemberID: first.MemberID, InstanceID: join.InstanceID}}
+	c.tell("static, former id", leave)
+	sync.MemberID, sync.GroupAssignment = second.MemberID, nil
+	c.tell("static, new id", sync)
+	beat.MemberID = second.MemberID
+	c.tell("static, new id", beat)
+	beat.InstanceID = kmsg.StringPtr("j")
+	c.tell("static, unknown", beat)
+	join.MemberID, join.InstanceID = second.MemberID, kmsg.StringPtr("j")
+	c.tell("static, unknown", join)
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Version, describe.Groups = 5, []string{group}
+	c.tell("static", describe)
+	leave.Members = []kmsg.LeaveGroupRequestMember{{InstanceID: kmsg.StringPtr("j")}, {InstanceID: kmsg.StringPtr("i")}}
+	c.tell("by an administrator", leave)
+	c.tell("nobody left", describe)
+}

@@ -36,6 +36,12 @@ func TestGroups_EveryVersion(t *testing.T) {
 	for v := int16(0); v <= 9; v++ {
 		c.converse(v)
 	}
+	for _, v := range []int16{0, 3, 5, 9} {
+		c.pair(v, &talker{raw: peer.dial()})
+	}
+	for v := int16(5); v <= 9; v++ {
+		c.static(v)
+	}
 	c.coordinators()
 	got := c.transcript.String()
 	if *updateGroups {
@@ -76,6 +82,12 @@ var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 func (c *talker) tell(what string, req kmsg.Request) kmsg.Response {
 	c.t.Helper()
 	resp := c.ask(req)
+	c.told(what, req, resp)
+	return resp
+}
+
+func (c *talker) told(what string, req kmsg.Request, resp kmsg.Response) {
+	c.t.Helper()
 	text, err := json.Marshal(resp)
 	if err != nil {
 		c.t.Fatal(err)
@@ -85,7 +97,6 @@ func (c *talker) tell(what string, req kmsg.Request) kmsg.Response {
 		c.t.Fatal(err)
 	}
 	fmt.Fprintf(&c.transcript, "%s v%d %s:%s\n", kmsg.NameForKey(req.Key()), req.GetVersion(), what, uuids.ReplaceAllString(c.show(tree), "UUID"))
-	return resp
 }
 
 // show writes a decoded answer; fields that say nothing are left out.
@@ -159,9 +170,9 @@ func (c *talker) createTopic(name string, partitions int32) {
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.Version, find.CoordinatorKeys = 4, []string{"g"}
 	c.until(func() bool { return c.ask(find).(*kmsg.FindCoordinatorResponse).Coordinators[0].ErrorCode == 0 })
-	for v := range 10 {
+	for i := range 30 {
 		probe := kmsg.NewPtrOffsetDeleteRequest()
-		probe.Group = fmt.Sprintf("conversation-%d", v)
+		probe.Group = fmt.Sprintf("%s-%d", []string{"conversation", "pair", "static"}[i/10], i%10)
 		c.until(func() bool { return c.ask(probe).(*kmsg.OffsetDeleteResponse).ErrorCode == kerr.GroupIDNotFound.Code })
 	}
 }

@@ -35,7 +35,8 @@ func (m *Machine) ListGroups(to Token, req *kmsg.ListGroupsRequest) {
 }
 
 // DescribeGroups describes groups and their members (key 15). What members
-// subscribe to and are assigned is told of stable groups only.
+// subscribe to is told of stable groups only; what they are assigned is, in
+// other groups, what they were assigned last.
 func (m *Machine) DescribeGroups(to Token, req *kmsg.DescribeGroupsRequest) {
 	resp := kmsg.NewPtrDescribeGroupsResponse()
 	for _, id := range req.Groups {
@@ -62,8 +63,9 @@ func (g *group) describe(out *kmsg.DescribeGroupsResponseGroup) {
 		one := kmsg.NewDescribeGroupsResponseGroupMember()
 		one.MemberID, one.InstanceID = mb.id, mb.instance
 		one.ClientID, one.ClientHost = mb.client.ID, mb.client.Host
+		one.MemberAssignment = mb.assignment
 		if stable {
-			one.ProtocolMetadata, one.MemberAssignment = mb.metadata(g.protocol), mb.assignment
+			one.ProtocolMetadata = mb.metadata(g.protocol)
 		}
 		out.Members = append(out.Members, one)
 	}

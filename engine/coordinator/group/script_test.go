@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -122,7 +121,7 @@ func (w *world) say(format string, args ...any) {
 func (w *world) flush() {
 	out := w.m.Flush(func(records []Record) int16 {
 		if w.fail != 0 {
-			w.say("write fails: %v", kerr.ErrorForCode(w.fail).(*kerr.Error).Message)
+			w.say("write fails: %v", errorName(w.fail))
 			return w.fail
 		}
 		w.log = append(w.log, records...)

@@ -93,6 +93,32 @@ func readOn(t *testing.T, l *Log, done *atomic.Bool) {
 	}
 }
 
+// TestReadersAgainstClose reads a log while it is closed.
+func TestReadersAgainstClose(t *testing.T) {
+	for range 20 {
+		l, _ := mustOpen(t, testOptions(vfs.NewMem()))
+		fill(t, l, 60)
+		started := make(chan struct{})
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			close(started)
+			for next := int64(0); ; next = (next + 7) % 180 {
+				if _, err := l.Read(nil, next, 180, 200, true); err != nil {
+					if !isKafka(err, kerr.KafkaStorageError) {
+						t.Errorf("Read: %v", err)
+					}
+					return
+				}
+			}
+		})
+		<-started
+		if err := l.Close(true); err != nil {
+			t.Fatal(err)
+		}
+		reader.Wait()
+	}
+}
+
 func TestFileCache(t *testing.T) {
 	fs := vfs.NewMem()
 	cache := NewFileCache(3)

@@ -123,7 +123,7 @@ func storageError(what string, err error) error {
 // writable is nil if the log takes writes.
 func (l *Log) writable() error {
 	if l.closed.Load() {
-		return fmt.Errorf("%w: the log %s is closed", kerr.KafkaStorageError, l.dir)
+		return l.gone()
 	}
 	if f := l.failure.Load(); f != nil {
 		return f.err
@@ -321,11 +321,9 @@ func (l *Log) writeIndexes(s *segment) error {
 }
 
 // writeSnapshot writes the producers' state as of an offset, and deletes what
-// is older than the newest few.
+// is older than the newest few. That there are no producers is worth a file,
+// too: it saves reading all batches.
 func (l *Log) writeSnapshot(at int64) error {
-	if len(l.producers.byID) == 0 {
-		return nil
-	}
 	if err := l.writeCache(fileName(l.dir, at, snapshotSuffix), l.producers.encode(at)); err != nil {
 		return storageError("writing a snapshot of the producers", err)
 	}

@@ -23,14 +23,22 @@ func (l *Log) Read(dst []byte, from, upTo int64, maxBytes int, minOne bool) ([]b
 		generation, v := l.generation.Load(), l.view.Load()
 		out, err := l.read(v, dst, from, upTo, maxBytes, minOne)
 		if generation&1 == 0 && l.generation.Load() == generation {
-			if !errors.Is(err, errGone) || !l.changed(v) {
-				return out, err
+			if errors.Is(err, errGone) {
+				if l.changed(v) {
+					continue
+				}
+				err = l.gone()
 			}
-			continue
+			return out, err
 		}
 		// What was read may have been truncated and written over.
 		l.changed(v)
 	}
+}
+
+// gone is the answer of a log that was closed while it was read.
+func (l *Log) gone() error {
+	return fmt.Errorf("%w: the log %s is closed", kerr.KafkaStorageError, l.dir)
 }
 
 // changed waits until no change of the segments is under way, and reports

@@ -86,19 +86,27 @@ func (l *Log) deleteOldest(doomed []Deleted) error {
 	if err := l.moveStart(start); err != nil {
 		return err
 	}
-	l.mu.lock()
-	defer l.mu.unlock()
-	segments := l.view.Load().segments
-	gone := segments[:len(doomed)]
-	l.setSegments(slices.Clone(segments[len(doomed):]))
-	for _, s := range gone {
-		if err := l.discard(s); err != nil {
+	// Deleting a large file takes long: not under the lock of appends.
+	for _, s := range l.takeOldest(len(doomed)) {
+		if err := l.removeFiles(s); err != nil {
 			return storageError("deleting a segment", err)
 		}
 	}
+	return nil
+}
+
+// takeOldest takes the oldest n segments out of the log.
+func (l *Log) takeOldest(n int) []*segment {
+	l.mu.lock()
+	defer l.mu.unlock()
+	segments := l.view.Load().segments
+	l.setSegments(slices.Clone(segments[n:]))
+	for _, s := range segments[:n] {
+		l.warn("closing a file", s.kill())
+	}
 	l.namesDirty = true
 	l.dirty.Store(true)
-	return nil
+	return segments[:n]
 }
 
 // moveStart makes a log start durable and puts it in force. The admin lock is

@@ -69,8 +69,11 @@ func (l *Log) search(look func(*view, int64) (place, error)) (offset, timestamp 
 			l.changed(v)
 			continue
 		}
-		if errors.Is(err, errGone) && l.changed(v) {
-			continue
+		if errors.Is(err, errGone) {
+			if l.changed(v) {
+				continue
+			}
+			err = l.gone()
 		}
 		return p.offset, p.timestamp, p.epoch, err
 	}

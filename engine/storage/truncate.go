@@ -108,10 +108,16 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 
 // discard takes a segment out of use and deletes its files.
 func (l *Log) discard(s *segment) error {
+	l.warn("closing a file", s.kill())
+	return l.removeFiles(s)
+}
+
+// removeFiles deletes the files of a segment that is out of use. Who reads it
+// now has it open.
+func (l *Log) removeFiles(s *segment) error {
 	if err := l.fs.Rename(s.name(logSuffix), s.name(logSuffix+deletedSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	l.warn("closing a file", s.kill())
 	for _, suffix := range []string{indexSuffix, timeIndexSuffix, logSuffix + deletedSuffix} {
 		if err := l.fs.Remove(s.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -59,18 +59,18 @@ func newConn(b *Broker, nc net.Conn, listener string) *conn {
 // serve reads and runs requests until the connection ends.
 func (c *conn) serve() {
 	defer c.end()
-	defer c.recovered("reading")
+	defer func() { c.recovered(recover(), "reading", c.clientID) }()
 	for {
 		f, err := c.frames.next(c.alive, c.open, c.admit)
 		if err != nil {
 			if errors.Is(err, errIdle) && c.waiting.Load() > 0 && c.alive.Err() == nil {
 				continue
 			}
-			c.explain(err)
+			c.explain(err, c.clientID)
 			return
 		}
 		if err := c.run(f); err != nil {
-			c.explain(err)
+			c.explain(err, c.clientID)
 			return
 		}
 	}
@@ -102,16 +102,18 @@ func (c *conn) kill() {
 	_ = c.nc.Close()
 }
 
-func (c *conn) recovered(doing string) {
-	if v := recover(); v != nil {
-		c.b.log.Error("a bug: a request caused a panic; its connection is closed",
-			"doing", doing, "client", c.nc.RemoteAddr(), "clientID", c.clientID, "panic", v, "stack", string(debug.Stack()))
-		c.kill()
+// recovered logs a panic, v, and closes the connection: it harms nobody else.
+func (c *conn) recovered(v any, doing, clientID string) {
+	if v == nil {
+		return
 	}
+	c.b.log.Error("a bug: a request caused a panic; its connection is closed",
+		"doing", doing, "client", c.nc.RemoteAddr(), "clientID", clientID, "panic", v, "stack", string(debug.Stack()))
+	c.kill()
 }
 
 // explain logs why the connection is closed, if that is not the ordinary end.
-func (c *conn) explain(err error) {
+func (c *conn) explain(err error, clientID string) {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, errIdle), c.alive.Err() != nil:
 		return
@@ -119,11 +121,13 @@ func (c *conn) explain(err error) {
 	var bad badFrame
 	switch {
 	case errors.As(err, &bad):
-		c.b.complain("closed a connection that sent what is no Kafka request", "client", c.nc.RemoteAddr().String(), "clientID", c.clientID, "sent", string(bad))
+		c.b.complain("closed a connection that sent what is no Kafka request", "client", c.nc.RemoteAddr().String(), "clientID", clientID, "sent", string(bad))
+	case errors.Is(err, context.DeadlineExceeded):
+		c.b.complain("closed a connection whose request found no free memory; see queued.max.request.bytes", "client", c.nc.RemoteAddr().String(), "clientID", clientID)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.b.complain("closed a connection that sent half a request", "client", c.nc.RemoteAddr().String(), "clientID", c.clientID)
+		c.b.complain("closed a connection that sent half a request", "client", c.nc.RemoteAddr().String(), "clientID", clientID)
 	default:
-		c.b.log.Debug("connection lost", "client", c.nc.RemoteAddr(), "clientID", c.clientID, "err", err)
+		c.b.log.Debug("connection lost", "client", c.nc.RemoteAddr(), "clientID", clientID, "err", err)
 	}
 }
 
@@ -146,19 +150,22 @@ func (c *conn) admit(head []byte, size int) (pooled bool, err error) {
 
 // run decodes one request, runs its handler and sends or queues the answer.
 func (c *conn) run(f frame) error {
+	queued := false
+	defer func() {
+		if !queued {
+			c.frames.release(f)
+		}
+	}()
 	req, err := c.decode(f)
 	if err != nil {
-		c.frames.release(f)
 		return err
 	}
 	c.introduce(req)
 	rep := req.api.handle(c.b, req)
-	if rep.bye != nil {
-		c.frames.release(f)
+	switch {
+	case rep.bye != nil:
 		return rep.bye
-	}
-	if rep.later == nil && c.waiting.Load() == 0 {
-		defer c.frames.release(f)
+	case rep.later == nil && c.waiting.Load() == 0:
 		return c.send(req, rep.now)
 	}
 	if c.out == nil {
@@ -166,6 +173,7 @@ func (c *conn) run(f frame) error {
 		c.written = make(chan struct{})
 		go c.write()
 	}
+	queued = true
 	c.waiting.Add(1)
 	c.out <- pending{req, rep}
 	return nil
@@ -232,7 +240,7 @@ func (c *conn) write() {
 func (c *conn) writeOne(p pending) {
 	defer c.waiting.Add(-1)
 	defer c.frames.release(p.req.frame)
-	defer c.recovered("answering")
+	defer func() { c.recovered(recover(), "answering", p.req.clientID) }()
 	resp := p.rep.now
 	if p.rep.later != nil { // even if nobody waits any more: it may hold something
 		resp = p.rep.later(c.alive)
@@ -244,7 +252,7 @@ func (c *conn) writeOne(p pending) {
 		return
 	}
 	if err := c.send(p.req, resp); err != nil {
-		c.explain(err)
+		c.explain(err, p.req.clientID)
 		c.kill()
 	}
 }

@@ -247,3 +247,36 @@ func (c *pieceConn) Read(p []byte) (int, error) {
 type fakeConn struct{ net.Conn }
 
 func (fakeConn) SetReadDeadline(time.Time) error { return nil }
+
+// A handler that panics costs its own connection, and no memory.
+func TestConn_PanicHarmsNobodyElse(t *testing.T) {
+	for name, h := range map[string]handler{
+		"reading": func(*Broker, *request) reply { panic("on purpose") },
+		"answering": func(*Broker, *request) reply {
+			return park(func(context.Context) kmsg.Response { panic("on purpose") })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ordinary := lookup(3).handle
+			lookup(3).handle = h
+			n := startNode(t, nodeOptions{})
+			n.panics = true
+			r, other := n.dial(), n.dial()
+			r.send(kmsg.NewPtrMetadataRequest())
+			if !r.closedByPeer() {
+				t.Fatal("the connection is open")
+			}
+			if other.ask(kmsg.NewPtrApiVersionsRequest()).(*kmsg.ApiVersionsResponse).ErrorCode != 0 {
+				t.Fatal("another connection suffers")
+			}
+			n.close()
+			lookup(3).handle = ordinary
+			if !strings.Contains(n.log.String(), "on purpose") {
+				t.Error("nothing is logged")
+			}
+			if !n.broker.memory.TryAcquire(int64(n.broker.limits.QueuedRequestBytes)) {
+				t.Error("memory was lost")
+			}
+		})
+	}
+}

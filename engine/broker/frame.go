@@ -19,7 +19,7 @@ const (
 	minFrame    = 8        // key, version, correlation id
 	freeFrame   = 64 * kib // what a frame may take without being charged
 	inlineBytes = 512      // the buffer that an idle connection keeps
-	maxProven   = mib      // what is taken at once, at most, for a frame that has not arrived
+	maxProven   = 16 * mib // what is taken at once, at most, for a frame that has not arrived
 )
 
 // frame is one request without its size prefix, and the memory it is in.
@@ -56,11 +56,8 @@ type frameReader struct {
 // went away between two frames, errIdle one that asked nothing for IdleTimeout.
 // No frame is begun after alive has ended; one that was is read until open ends.
 func (f *frameReader) next(alive, open context.Context, check func(head []byte, size int) (pooled bool, err error)) (frame, error) {
-	if err := f.nc.SetReadDeadline(time.Now().Add(f.limits.IdleTimeout)); err != nil {
+	if err := f.wait(alive, time.Now().Add(f.limits.IdleTimeout)); err != nil {
 		return frame{}, err
-	}
-	if alive.Err() != nil { // asked only now: drain ends it before it sets a deadline, which the one above may have replaced
-		return frame{}, net.ErrClosed
 	}
 	if err := f.fill(1); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -70,7 +67,7 @@ func (f *frameReader) next(alive, open context.Context, check func(head []byte, 
 	}
 	started := time.Now()
 	if f.w-f.r < sizeBytes+minFrame {
-		if err := f.nc.SetReadDeadline(started.Add(f.limits.FrameTimeout)); err != nil {
+		if err := f.wait(open, started.Add(f.limits.FrameTimeout)); err != nil {
 			return frame{}, err
 		}
 		if err := f.fill(sizeBytes); err != nil {
@@ -92,6 +89,15 @@ func (f *frameReader) next(alive, open context.Context, check func(head []byte, 
 	return f.body(open, size, pooled, started)
 }
 
+// wait sets until when reads may wait. ctx is asked after that: conn.drain ends
+// it before it sets a deadline, which this one may have replaced.
+func (f *frameReader) wait(ctx context.Context, until time.Time) error {
+	if err := f.nc.SetReadDeadline(until); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
 // lookLike names other protocols that come to this port by mistake.
 func lookLike(b []byte) string {
 	switch {
@@ -106,7 +112,8 @@ func lookLike(b []byte) string {
 // body reads the rest of a frame of size bytes.
 func (f *frameReader) body(ctx context.Context, size int, pooled bool, started time.Time) (fr frame, err error) {
 	have := min(f.w-f.r, size)
-	fr, err = f.take(ctx, fr, max(have, min(size, max(freeFrame, f.proven))), pooled)
+	deadline := started.Add(f.limits.FrameTimeout + time.Duration(size/f.limits.MinFrameRate)*time.Second)
+	fr, err = f.take(ctx, deadline, fr, max(have, min(size, max(freeFrame, f.proven))), pooled)
 	if err != nil {
 		return fr, err
 	}
@@ -120,15 +127,12 @@ func (f *frameReader) body(ctx context.Context, size int, pooled bool, started t
 	if have == size {
 		return fr, nil
 	}
-	deadline := started.Add(f.limits.FrameTimeout + time.Duration(size/f.limits.MinFrameRate)*time.Second)
-	if err = f.nc.SetReadDeadline(deadline); err != nil {
+	if err = f.wait(ctx, deadline); err != nil {
 		return fr, err
 	}
-	charge, stop := context.WithDeadline(ctx, deadline)
-	defer stop()
 	for len(fr.b) < size {
 		if len(fr.b) == cap(fr.b) {
-			if fr, err = f.take(charge, fr, min(size, 2*cap(fr.b)), pooled); err != nil {
+			if fr, err = f.take(ctx, deadline, fr, min(size, 2*cap(fr.b)), pooled); err != nil {
 				return fr, err
 			}
 		}
@@ -142,8 +146,9 @@ func (f *frameReader) body(ctx context.Context, size int, pooled bool, started t
 	return fr, nil
 }
 
-// take moves old into a buffer of n bytes, charging what is above freeFrame.
-func (f *frameReader) take(ctx context.Context, old frame, n int, pooled bool) (frame, error) {
+// take moves old into a buffer of n bytes, charging what is above freeFrame. It
+// waits for memory until deadline.
+func (f *frameReader) take(ctx context.Context, deadline time.Time, old frame, n int, pooled bool) (frame, error) {
 	next := old
 	if pooled {
 		next.pooled = getBuffer(n)
@@ -151,12 +156,12 @@ func (f *frameReader) take(ctx context.Context, old frame, n int, pooled bool) (
 	} else {
 		next.b = make([]byte, 0, n)
 	}
-	if charge := int64(cap(next.b)) - freeFrame - old.charged; charge > 0 {
-		if err := f.memory.Acquire(ctx, charge); err != nil {
+	if charge := int64(n) - freeFrame - old.charged; charge > 0 {
+		if err := f.charge(ctx, deadline, charge); err != nil {
 			if next.pooled != nil {
 				putBuffer(next.pooled)
 			}
-			return old, fmt.Errorf("no memory for a frame of more than %d bytes: %w", n, err)
+			return old, err
 		}
 		next.charged = old.charged + charge
 	}
@@ -165,6 +170,19 @@ func (f *frameReader) take(ctx context.Context, old frame, n int, pooled bool) (
 		putBuffer(old.pooled)
 	}
 	return next, nil
+}
+
+// charge takes bytes from the broker's memory for frames.
+func (f *frameReader) charge(ctx context.Context, deadline time.Time, bytes int64) error {
+	if f.memory.TryAcquire(bytes) {
+		return nil
+	}
+	ctx, stop := context.WithDeadline(ctx, deadline)
+	defer stop()
+	if err := f.memory.Acquire(ctx, bytes); err != nil {
+		return fmt.Errorf("no memory was free for a frame in time: %w", err)
+	}
+	return nil
 }
 
 // release gives a frame's memory back. Nothing may point into it afterwards if

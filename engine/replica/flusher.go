@@ -12,8 +12,9 @@ import (
 // delay: syncs run back to back as long as there is something to sync.
 type flusher struct {
 	cfg     Config
-	mu      sync.Mutex
+	mu      sync.Mutex // for queue and head
 	queue   []*Partition
+	head    int           // of the queue
 	wakeup  chan struct{} // one token for an idle syncer
 	closing chan struct{}
 	done    sync.WaitGroup
@@ -86,12 +87,13 @@ func (f *flusher) enqueue(p *Partition) {
 func (f *flusher) next() *Partition {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) == 0 {
+	if f.head == len(f.queue) {
+		f.queue, f.head = f.queue[:0], 0
 		return nil
 	}
-	p := f.queue[0]
-	f.queue[0] = nil
-	f.queue = f.queue[1:]
+	p := f.queue[f.head]
+	f.queue[f.head] = nil
+	f.head++
 	return p
 }
 
@@ -124,7 +126,7 @@ func (f *flusher) syncLazily() {
 		case <-pause.C:
 		}
 		f.mu.Lock()
-		n := len(f.queue)
+		n := len(f.queue) - f.head
 		f.mu.Unlock()
 		for range n { // what is queued meanwhile waits for the next time
 			f.run(f.next())

@@ -2,7 +2,7 @@ package live
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -22,14 +22,14 @@ func TestLive_FramesAddUpToTheCounters(t *testing.T) {
 		if r.in() != 1000 {
 			t.Fatalf("the model begins at %d records", r.in())
 		}
-		rng := rand.New(rand.NewSource(1))
+		rng := rand.New(rand.NewPCG(1, 2))
 		total := int64(1000)
 		for range 200 {
-			n := int64(rng.Intn(50))
+			n := int64(rng.IntN(50))
 			total += n
-			f.produce(fmt.Sprint("client-", rng.Intn(4)), "orders", rng.Intn(6), n)
-			time.Sleep(time.Duration(rng.Intn(200)) * time.Millisecond)
-			if rng.Intn(4) == 0 { // now and then the reader is late, and gets merged frames
+			f.produce(fmt.Sprint("client-", rng.IntN(4)), "orders", rng.IntN(6), n)
+			time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond)
+			if rng.IntN(4) == 0 { // now and then the reader is late, and gets merged frames
 				r.read(t)
 			}
 		}

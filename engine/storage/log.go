@@ -23,9 +23,9 @@ const (
 // Log is one log on disk. Appending and what changes the log take its lock,
 // one at a time; reading takes none.
 //
-// Lock order: admin, then mu, then the file cache's. admin is held during
-// syncs by what works on whole segments; mu is not, but for the time of a
-// write.
+// Lock order: admin, then syncing, then mu, then the file cache's. admin is
+// held during syncs by what works on whole segments; mu is not, but for the
+// time of a write.
 type Log struct {
 	fs      vfs.FS
 	dir     string
@@ -58,6 +58,7 @@ type Log struct {
 	producers   *producers
 	epochs      *epochs
 
+	syncing  lock // one Sync at a time
 	cleaning lock // one Compact at a time
 	cleaned  int64
 }
@@ -91,6 +92,7 @@ func newLog(o Options) *Log {
 		memory:   o.CompactionMemory,
 		admin:    newLock(),
 		mu:       newLock(),
+		syncing:  newLock(),
 		cleaning: newLock(),
 	}
 	if l.files == nil {
@@ -317,6 +319,7 @@ func (l *Log) writeIndexes(s *segment) error {
 	if err := l.writeCache(s.name(timeIndexSuffix), x.encode(kindTime, sum)); err != nil {
 		return storageError("writing a time index", err)
 	}
+	s.indexed.Store(true)
 	return nil
 }
 
@@ -347,14 +350,16 @@ func (l *Log) writeCache(name string, b []byte) error {
 }
 
 // Sync makes all that was appended before the call durable, and returns the
-// offset up to which it is. One goroutine at a time calls it, the flusher; it
-// must be called now and then whatever the durability, since older files wait
-// for it. After an error the log is failed for ever: what was not synced may
+// offset up to which it is. It must be called now and then whatever the
+// durability, since older files wait for it. After an error the log is failed for ever: what was not synced may
 // be lost, and nothing is written any more.
 func (l *Log) Sync() (through int64, err error) {
 	if !l.dirty.Load() && l.failure.Load() == nil {
 		return l.synced.Load(), nil
 	}
+	// Were there two at once, one might call synced what the other still syncs.
+	l.syncing.lock()
+	defer l.syncing.unlock()
 	work, err := l.takeUnsynced()
 	if err != nil {
 		return l.synced.Load(), err

@@ -243,6 +243,7 @@ func (r *recovery) load(base int64) (*segment, error) {
 		return nil, err
 	}
 	s := newSegment(l, sum)
+	s.indexed.Store(true)
 	s.created = info.ModTime.UnixMilli()
 	return s, nil
 }

@@ -79,7 +79,7 @@ func (r *recovery) keepIndex(found scanned, before int64) error {
 	if err := r.log.writeIndexes(found.segment); err != nil {
 		return err
 	}
-	found.segment.index.Store(nil)
+	found.segment.index.Store(nil) // many older ones need not be in memory
 	return nil
 }
 

@@ -61,12 +61,13 @@ type segment struct {
 	unindexed      int64 // bytes since the last index entry
 	syncedSize     int64
 
-	index  atomic.Pointer[indexes] // nil: not loaded
-	handle atomic.Pointer[handle]  // nil: not open
-	dead   atomic.Bool             // out of the log; its file is deleted or soon will be
-	pinned atomic.Bool             // appended to: its file and indexes stay
-	slot   int                     // in the cache, -1: not there; guarded by the cache
-	hints  [hintCount]atomic.Uint64
+	index   atomic.Pointer[indexes] // nil: not loaded
+	indexed atomic.Bool             // the index files are of what is in the segment
+	handle  atomic.Pointer[handle]  // nil: not open
+	dead    atomic.Bool             // out of the log; its file is deleted or soon will be
+	pinned  atomic.Bool             // appended to: its file and indexes stay
+	slot    int                     // in the cache, -1: not there; guarded by the cache
+	hints   [hintCount]atomic.Uint64
 }
 
 func newSegment(l *Log, s summary) *segment {
@@ -199,14 +200,16 @@ func (s *segment) open() (*handle, error) {
 	}
 }
 
-// letGo closes the file as soon as no one uses it, and forgets the indexes,
-// unless they are pinned. It can be opened again.
+// letGo closes the file as soon as no one uses it, and forgets indexes that can
+// be read again, unless the segment is pinned.
 func (s *segment) letGo() error {
 	if s.pinned.Load() {
 		return nil
 	}
 	h := s.handle.Swap(nil)
-	s.index.Store(nil)
+	if s.indexed.Load() || s.dead.Load() {
+		s.index.Store(nil)
+	}
 	if h == nil {
 		return nil
 	}
@@ -224,6 +227,7 @@ func (s *segment) loaded(h *handle, interval int) (*indexes, error) {
 		if x, err = s.rebuildIndexes(h, interval); err != nil {
 			return nil, err
 		}
+		s.indexed.Store(false)
 	}
 	// An index that is stored after letGo is only memory kept a bit longer.
 	if !s.index.CompareAndSwap(nil, x) {
@@ -237,6 +241,7 @@ func (s *segment) loaded(h *handle, interval int) (*indexes, error) {
 // pin opens the segment's file and indexes for appending; they stay until unpin.
 func (s *segment) pin(interval int) (err error) {
 	s.pinned.Store(true)
+	s.indexed.Store(false)
 	s.cache.forget(s)
 	h, err := s.open()
 	if err != nil {

@@ -25,6 +25,7 @@ type console struct {
 	handler http.Handler
 	server  *Server
 	cluster *kafka.Cluster
+	fake    *kfake.Cluster
 	seeds   []string
 	demo    *fakeDemo
 	cookies []*http.Cookie
@@ -51,7 +52,7 @@ func newConsole(t *testing.T, opts ...kfake.Opt) *console {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	c := &console{t: t, cluster: cluster, seeds: fake.ListenAddrs(), demo: &fakeDemo{}, log: &strings.Builder{}}
+	c := &console{t: t, cluster: cluster, fake: fake, seeds: fake.ListenAddrs(), demo: &fakeDemo{}, log: &strings.Builder{}}
 	c.server, err = New(Config{
 		Cluster: cluster, Demo: c.demo, Version: "test", AllowedHosts: []string{"console.example"},
 		Logger: slog.New(slog.NewTextHandler(c.log, nil)),

@@ -58,7 +58,11 @@ func (s *Server) showTopicConfigs(c echo.Context, status int, m page.SettingsMod
 	if err != nil {
 		m.Failure = err.Error()
 	}
+	m.Stray = m.Problem
 	for _, x := range settings {
+		if m.Edit == x.Name {
+			m.Stray = ""
+		}
 		if x.Own {
 			m.Own++
 		}

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/logarium/logarium/server/kafka"
 	"github.com/logarium/logarium/templates/link"
@@ -114,7 +116,7 @@ func TestCreateTopic_WordsBesideEachField(t *testing.T) {
 		})
 	}
 	good.Set("name", "there")
-	has(t, c.post("/create-topic", good, http.StatusUnprocessableEntity).Find("main"), "The cluster refused", "TOPIC_ALREADY_EXISTS")
+	has(t, c.post("/create-topic", good, http.StatusUnprocessableEntity).Find("main"), "The topic was not created.", "TOPIC_ALREADY_EXISTS")
 }
 
 func TestTopic_FromFormToDeletion(t *testing.T) {
@@ -155,10 +157,37 @@ func TestConfigs_SetResetAndRefusal(t *testing.T) {
 	has(t, c.page("/topics/orders/configs?own=1", http.StatusOK).Find("table"), "retention.ms")
 	doc = c.post("/topics/orders/configs", url.Values{"name": {"retention.ms"}, "action": {"reset"}}, http.StatusSeeOther)
 	has(t, doc.Find(`[id="setting-retention.ms"]`), "604800000", "7 d", "default")
+	c.refuseConfigs("Not a number")
+	form.Set("value", "abc")
+	doc = c.post("/topics/orders/configs", form, http.StatusUnprocessableEntity)
+	has(t, doc.Find("#value-problem"), "Not a number (INVALID_CONFIG)")
+	if v := doc.Find("#value").AttrOr("value", ""); v != "abc" {
+		t.Errorf("what was typed became %q", v)
+	}
+	form.Set("name", "no.such.setting")
+	has(t, c.post("/topics/orders/configs", form, http.StatusUnprocessableEntity).Find("[role=alert]"), "Not a number")
+	form = url.Values{"name": {"retention.ms"}, "action": {"reset"}}
+	has(t, c.post("/topics/orders/configs", form, http.StatusSeeOther).Find(".notice"), "was not reset: Not a number")
 	c.post("/topics/orders/configs", url.Values{"name": {"retention.ms"}, "action": {"burn"}}, http.StatusBadRequest)
 	if n := c.page("/topics/orders/configs?q=zzz", http.StatusOK).Find("tbody tr").Length(); n != 0 {
 		t.Errorf("%d settings are like zzz", n)
 	}
+}
+
+// refuseConfigs makes the cluster refuse every change of a setting.
+func (c *console) refuseConfigs(words string) {
+	c.fake.ControlKey(int16(kmsg.IncrementalAlterConfigs), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake.KeepControl()
+		req := kreq.(*kmsg.IncrementalAlterConfigsRequest)
+		resp := req.ResponseKind().(*kmsg.IncrementalAlterConfigsResponse)
+		for _, r := range req.Resources {
+			out := kmsg.NewIncrementalAlterConfigsResponseResource()
+			out.ResourceType, out.ResourceName = r.ResourceType, r.ResourceName
+			out.ErrorCode, out.ErrorMessage = kerr.InvalidConfig.Code, &words
+			resp.Resources = append(resp.Resources, out)
+		}
+		return resp, nil, true
+	})
 }
 
 func TestGroups_ListDetailAndDeletion(t *testing.T) {
@@ -178,7 +207,7 @@ func TestGroups_ListDetailAndDeletion(t *testing.T) {
 	has(t, doc.Find("h1"), id)
 	has(t, doc.Find("#group"), "worker", "orders", "Total lag")
 	has(t, c.post(href+"/delete", url.Values{"typed": {"x"}}, http.StatusUnprocessableEntity).Find("#typed-problem"), "This is not the group's id.")
-	has(t, c.post(href+"/delete", url.Values{"typed": {id}}, http.StatusUnprocessableEntity).Find("main"), "The cluster refused", "NON_EMPTY_GROUP")
+	has(t, c.post(href+"/delete", url.Values{"typed": {id}}, http.StatusUnprocessableEntity).Find("main"), "The group was not deleted.", "NON_EMPTY_GROUP")
 	client.Close()
 	has(t, c.post(href+"/delete", url.Values{"typed": {id}}, http.StatusSeeOther).Find("main"), "is deleted")
 	c.page(href, http.StatusNotFound)

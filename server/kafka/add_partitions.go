@@ -25,8 +25,7 @@ func (c *Cluster) AddPartitions(ctx context.Context, topic string, total int32) 
 			return err
 		}
 	}
-	c.await(ctx, func(ctx context.Context) bool {
-		t, _, err := c.Topic(ctx, topic)
+	c.await(ctx, topic, func(t Topic, err error) bool {
 		return err == nil && len(t.Partitions) >= int(total) && t.Leaderless() == 0
 	})
 	return nil

@@ -3,8 +3,10 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -134,20 +136,36 @@ func settingOf(kind kmsg.ConfigResourceType, c kmsg.DescribeConfigsResponseResou
 		s.Value = *c.Value
 	}
 	if c.Documentation != nil {
-		s.Doc = *c.Documentation
+		s.Doc = tag.ReplaceAllString(*c.Documentation, "")
 	}
 	for _, syn := range c.ConfigSynonyms {
-		if syn.Source != own && !s.HasOther {
-			s.HasOther = true
-			if syn.Value != nil {
-				s.Default = *syn.Value
-			}
+		if syn.Source != own && syn.Value != nil {
+			s.Default, s.HasOther = inUnitOf(s.Name, syn.Name, *syn.Value), true
+			break
 		}
 	}
 	if !s.Own && !s.HasOther && !s.Null {
 		s.Default, s.HasOther = s.Value, true
 	}
 	return s
+}
+
+// tag is the markup that Kafka's documentation of settings has in it.
+var tag = regexp.MustCompile(`</?[a-z]+[^>]*>`)
+
+// inUnitOf turns the value of a synonym in a coarser unit into milliseconds, as
+// log.retention.hours is one of retention.ms.
+func inUnitOf(name, synonym, value string) string {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 || !strings.HasSuffix(name, ".ms") {
+		return value
+	}
+	for suffix, ms := range map[string]int64{".hours": 3_600_000, ".minutes": 60_000, ".seconds": 1000} {
+		if strings.HasSuffix(synonym, suffix) {
+			return strconv.FormatInt(n*ms, 10)
+		}
+	}
+	return value
 }
 
 func sourceWords(s kmsg.ConfigSource) string {

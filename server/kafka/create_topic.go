@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -42,25 +43,42 @@ func (c *Cluster) CreateTopic(ctx context.Context, t NewTopic) error {
 			return err
 		}
 	}
-	c.await(ctx, func(ctx context.Context) bool {
-		topic, _, err := c.Topic(ctx, t.Name)
-		return err == nil && topic.Leaderless() == 0
-	})
+	c.await(ctx, t.Name, func(topic Topic, err error) bool { return err == nil && topic.Leaderless() == 0 })
 	return nil
 }
 
-// await asks until done is true or settle is over. Brokers learn of a change
-// some moments after the controller has made it.
-func (c *Cluster) await(ctx context.Context, done func(context.Context) bool) {
+// await asks every broker for a topic until all of them answer as they should,
+// or settle is over. Each broker learns of a change on its own, some moments
+// after the controller has made it, and the next page may ask any of them.
+func (c *Cluster) await(ctx context.Context, name string, done func(Topic, error) bool) {
 	ctx, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
-	for !done(ctx) {
+	for !c.agreed(ctx, name, done) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// agreed tells whether every broker that answers does so as it should.
+func (c *Cluster) agreed(ctx context.Context, name string, done func(Topic, error) bool) bool {
+	for _, broker := range c.client.DiscoveredBrokers() {
+		m, err := metadataFrom(ctx, broker, []string{name})
+		var told *Error
+		if errors.As(err, &told) && told.Code == 0 { // it is away: no page will ask it
+			continue
+		}
+		var topic Topic
+		if len(m.Topics) == 1 {
+			topic = m.Topics[0]
+		}
+		if !done(topic, err) {
+			return false
+		}
+	}
+	return true
 }

@@ -27,9 +27,6 @@ func (c *Cluster) DeleteTopic(ctx context.Context, name string) error {
 		}
 	}
 	c.groups.forget()
-	c.await(ctx, func(ctx context.Context) bool {
-		_, _, err := c.Topic(ctx, name)
-		return errors.Is(err, ErrUnknown)
-	})
+	c.await(ctx, name, func(_ Topic, err error) bool { return errors.Is(err, ErrUnknown) })
 	return nil
 }

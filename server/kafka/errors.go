@@ -79,6 +79,8 @@ func explain(err error) error {
 		return &Error{Text: fmt.Sprintf("the cluster did not answer within %v", deadline), err: err}
 	case errors.Is(err, context.Canceled):
 		return &Error{Text: "the request was cancelled", err: err}
+	case errors.As(err, &network) && network.Addr == nil:
+		return &Error{Text: fmt.Sprintf("cannot reach the cluster: %v", network.Err), err: err}
 	case errors.As(err, &network):
 		return &Error{Text: fmt.Sprintf("cannot reach %v: %v", network.Addr, network.Err), err: err}
 	case errors.Is(err, kgo.ErrClientClosed):

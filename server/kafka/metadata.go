@@ -99,8 +99,12 @@ func (c *Cluster) Topic(ctx context.Context, name string) (Topic, Metadata, erro
 	return m.Topics[0], m, nil
 }
 
-// metadata asks for some topics, nil for all of them.
+// metadata asks any broker for some topics, nil for all of them.
 func (c *Cluster) metadata(ctx context.Context, names []string) (Metadata, error) {
+	return metadataFrom(ctx, c.client, names)
+}
+
+func metadataFrom(ctx context.Context, from kmsg.Requestor, names []string) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
@@ -112,7 +116,7 @@ func (c *Cluster) metadata(ctx context.Context, names []string) (Metadata, error
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, c.client)
+	resp, err := req.RequestWith(ctx, from)
 	if err != nil {
 		return Metadata{}, explain(err)
 	}

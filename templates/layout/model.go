@@ -30,22 +30,22 @@ type Demo struct {
 
 // entry is one line of the navigation.
 type entry struct {
-	section, label, path, icon string
+	section, label, short, path, icon string
 }
 
 var entries = []entry{
-	{"overview", "Overview", "/", "overview"},
-	{"topics", "Topics", "/topics", "topics"},
-	{"groups", "Consumer groups", "/groups", "groups"},
-	{"brokers", "Brokers", "/brokers", "brokers"},
-	{"connect", "Connect", "/connect", "connect"},
+	{"overview", "Overview", "Overview", "/", "overview"},
+	{"topics", "Topics", "Topics", "/topics", "topics"},
+	{"groups", "Consumer groups", "Groups", "/groups", "groups"},
+	{"brokers", "Brokers", "Brokers", "/brokers", "brokers"},
+	{"connect", "Connect", "Connect", "/connect", "connect"},
 }
 
 // themes are the choices of the switch, with the icon of each.
 var themes = []entry{
-	{"auto", "As the system", "", "auto"},
-	{"light", "Light", "", "light"},
-	{"dark", "Dark", "", "dark"},
+	{"auto", "As the system", "", "", "auto"},
+	{"light", "Light", "", "", "light"},
+	{"dark", "Dark", "", "", "dark"},
 }
 
 func current(is bool) string {

@@ -45,7 +45,7 @@ func CreateTopic(m CreateTopicModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Failure != "" {
-			templ_7745c5c3_Err = ui.Failure("The cluster refused to create the topic.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Failure("The topic was not created.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

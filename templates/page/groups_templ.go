@@ -1398,7 +1398,7 @@ func DeleteGroup(m DeleteGroupModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Failure != "" {
-			templ_7745c5c3_Err = ui.Failure("The cluster refused to delete the group.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Failure("The group was not deleted.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -56,6 +56,7 @@ type SettingsModel struct {
 	Edit     string // the setting that is being edited
 	Value    string // as it was typed
 	Problem  string // the cluster's words on it
+	Stray    string // the same, if the setting is not in the list
 }
 
 // SettingRow is one setting.

@@ -647,7 +647,7 @@ func DeleteTopic(m DeleteTopicModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Failure != "" {
-			templ_7745c5c3_Err = ui.Failure("The cluster refused to delete the topic.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Failure("The topic was not deleted.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -920,7 +920,7 @@ func AddPartitions(m AddPartitionsModel) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if m.Failure != "" {
-			templ_7745c5c3_Err = ui.Failure("The cluster refused to add partitions.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Failure("No partitions were added.", m.Failure).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

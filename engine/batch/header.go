@@ -38,19 +38,18 @@ const (
 
 // The bits of the attributes field.
 const (
-	codecMask         = 0x07
-	logAppendTimeBit  = 0x08
-	transactionalBit  = 0x10
-	controlBit        = 0x20
-	deleteHorizonBit  = 0x40
-	knownAttributes   = codecMask | logAppendTimeBit | transactionalBit | controlBit | deleteHorizonBit
-	maxSequence       = 1<<31 - 1
-	noTimestamp       = -1
-	noProducerID      = -1
-	noSequence        = -1
-	noProducerEpoch   = -1
-	minEncodedRecord  = 7 // length, attributes, two deltas, two lengths, header count
-	maxRecordOverhead = 21
+	codecMask        = 0x07
+	logAppendTimeBit = 0x08
+	transactionalBit = 0x10
+	controlBit       = 0x20
+	deleteHorizonBit = 0x40
+	knownAttributes  = codecMask | logAppendTimeBit | transactionalBit | controlBit | deleteHorizonBit
+	maxSequence      = 1<<31 - 1
+	noTimestamp      = -1
+	noProducerID     = -1
+	noSequence       = -1
+	noProducerEpoch  = -1
+	minEncodedRecord = 7 // length, attributes, two deltas, two lengths, header count
 )
 
 // Codec is a compression codec, as the attributes number them.

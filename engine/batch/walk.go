@@ -27,24 +27,10 @@ func walk(h *Header, body []byte, lim *Limits) (walked, error) {
 		rec := body[at : at+int(length)]
 		body = body[at+int(length):]
 
-		tsDelta, at := varlong(rec, 1) // behind the attributes, which are unused
-		offsetDelta, at := varint(rec, at)
-		if at < 0 {
-			return w, corruptRecord(i, "its timestamp or offset is not a number")
+		tsDelta, offsetDelta, keyLen, fault := walkRecord(rec)
+		if fault != "" {
+			return w, corruptRecord(i, fault)
 		}
-		keyLen, at := skipField(rec, at)
-		if at < 0 {
-			return w, corruptRecord(i, "its key does not fit")
-		}
-		if _, at = skipField(rec, at); at < 0 {
-			return w, corruptRecord(i, "its value does not fit")
-		}
-		if len(rec)-at != 1 || rec[at] != 0 { // most have no headers
-			if at = skipHeaders(rec, at); at != len(rec) {
-				return w, corruptRecord(i, "its headers do not fit")
-			}
-		}
-
 		if offsetDelta != i && !lim.Stored || offsetDelta <= previous || offsetDelta > h.LastOffsetDelta {
 			return w, fmt.Errorf("%w: record %d of the batch has the offset delta %d", kerr.InvalidRecord, i, offsetDelta)
 		}
@@ -67,6 +53,29 @@ func walk(h *Header, body []byte, lim *Limits) (walked, error) {
 		return w, fmt.Errorf("%w: %d bytes follow the %d records of the batch", kerr.InvalidRecord, len(body), h.NumRecords)
 	}
 	return w, nil
+}
+
+// walkRecord checks the fields of one record, without its length; fault is what
+// is wrong with it, if anything is.
+func walkRecord(rec []byte) (tsDelta int64, offsetDelta, keyLen int32, fault string) {
+	tsDelta, at := varlong(rec, 1) // behind the attributes, which are unused
+	offsetDelta, at = varint(rec, at)
+	if at < 0 {
+		return 0, 0, 0, "its timestamp or offset is not a number"
+	}
+	if keyLen, at = skipField(rec, at); at < 0 {
+		return 0, 0, 0, "its key does not fit"
+	}
+	if _, at = skipField(rec, at); at < 0 {
+		return 0, 0, 0, "its value does not fit"
+	}
+	if len(rec)-at == 1 && rec[at] == 0 { // most have no headers
+		return tsDelta, offsetDelta, keyLen, ""
+	}
+	if skipHeaders(rec, at) != len(rec) {
+		return 0, 0, 0, "its headers do not fit"
+	}
+	return tsDelta, offsetDelta, keyLen, ""
 }
 
 func corruptRecord(i int32, what string) error {

@@ -169,10 +169,8 @@ func checkIndexes(t *testing.T, l *Log) {
 		sum.end = s.base
 		positions := map[int64]int64{}
 		sc := newScanner(h.file, 0, s.size.Load())
-		var before []int64
 		for sc.next() {
 			positions[sc.header.BaseOffset-s.base] = sc.pos
-			before = append(before, sum.maxTimestamp)
 			if sc.pos == 0 {
 				sum.firstTimestamp = sc.header.MaxTimestamp
 			}

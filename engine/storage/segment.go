@@ -158,46 +158,49 @@ func (s *segment) publish(size, end int64) {
 // the caller must release.
 func (s *segment) open() (*handle, error) {
 	for {
-		if h := s.handle.Load(); h != nil {
-			if h.acquire() {
-				if !h.used.Load() {
-					h.used.Store(true)
-				}
-				return h, nil
-			}
-			// It was let go between the two steps; the pointer has changed.
-			continue
-		}
-		if s.dead.Load() {
-			return nil, errGone
-		}
-		f, err := s.fs.Open(s.name(logSuffix))
-		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) && s.dead.Load() {
-				return nil, errGone
-			}
-			return nil, err
-		}
-		h := newHandle(f)
-		if !s.handle.CompareAndSwap(nil, h) {
-			if err := h.release(); err != nil {
+		if h := s.handle.Load(); h == nil {
+			if err := s.openFile(); err != nil {
 				return nil, err
 			}
-			continue
-		}
-		if !s.pinned.Load() {
-			if err := s.cache.add(s); err != nil {
-				return nil, err
+		} else if h.acquire() {
+			if !h.used.Load() {
+				h.used.Store(true)
 			}
+			return h, nil
 		}
-		if s.dead.Load() {
-			// Deleted while it was being opened: what closed it has passed by.
-			if err := s.cache.drop(s); err != nil {
-				return nil, err
-			}
-			return nil, errGone
+		// If it was let go between the two steps, the pointer has changed.
+	}
+}
+
+// openFile opens the file for all who read the segment.
+func (s *segment) openFile() error {
+	if s.dead.Load() {
+		return errGone
+	}
+	f, err := s.fs.Open(s.name(logSuffix))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && s.dead.Load() {
+			return errGone
+		}
+		return err
+	}
+	h := newHandle(f)
+	if !s.handle.CompareAndSwap(nil, h) {
+		return h.release() // another was faster
+	}
+	if !s.pinned.Load() {
+		if err := s.cache.add(s); err != nil {
+			return err
 		}
 	}
+	if s.dead.Load() {
+		// Deleted while it was being opened: what closed it has passed by.
+		if err := s.cache.drop(s); err != nil {
+			return err
+		}
+		return errGone
+	}
+	return nil
 }
 
 // letGo closes the file as soon as no one uses it, and forgets indexes that can

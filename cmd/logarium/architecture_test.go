@@ -170,7 +170,7 @@ func TestArchitecture_PurePackages(t *testing.T) {
 			continue
 		}
 		for _, imported := range f.imports {
-			if slices.Contains([]string{"os", "net", "log/slog", "engine/vfs", "engine/netx"}, imported) {
+			if slices.Contains([]string{"os", "net", "engine/vfs", "engine/netx"}, imported) {
 				t.Errorf("%s imports %s, and is to be pure", f.name, imported)
 			}
 		}

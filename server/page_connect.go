@@ -46,9 +46,11 @@ func (s *Server) bootstrap(ctx context.Context) []string {
 // snippets are lines for clients. The topic's name is harmless in every language
 // (nameProblem), and so are host names and ports.
 func snippets(addrs []string, topic string) []page.Snippet {
+	return append(toolSnippets(addrs, topic), librarySnippets(addrs, topic)...)
+}
+
+func toolSnippets(addrs []string, topic string) []page.Snippet {
 	all := strings.Join(addrs, ",")
-	quoted := `"` + strings.Join(addrs, `", "`) + `"`
-	single := `'` + strings.Join(addrs, `', '`) + `'`
 	return []page.Snippet{
 		{ID: "kcat", Title: "kcat", Code: fmt.Sprintf(`# what is there
 kcat -b %[1]s -L
@@ -60,6 +62,14 @@ kcat -b %[1]s -t %[2]s -C -o beginning`, all, topic)},
 bin/kafka-console-producer.sh --bootstrap-server %[1]s --topic %[2]s
 bin/kafka-console-consumer.sh --bootstrap-server %[1]s --topic %[2]s --from-beginning --group my-group
 bin/kafka-consumer-groups.sh --bootstrap-server %[1]s --describe --group my-group`, all, topic)},
+	}
+}
+
+func librarySnippets(addrs []string, topic string) []page.Snippet {
+	all := strings.Join(addrs, ",")
+	quoted := `"` + strings.Join(addrs, `", "`) + `"`
+	single := `'` + strings.Join(addrs, `', '`) + `'`
+	return []page.Snippet{
 		{ID: "kafkajs", Title: "kafkajs (Node.js)", Code: fmt.Sprintf(`import { Kafka } from 'kafkajs'
 
 const kafka = new Kafka({ clientId: 'my-app', brokers: [%[1]s] })

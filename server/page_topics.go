@@ -24,6 +24,7 @@ func (s *Server) topics(c echo.Context) error {
 		Search: c.QueryParam("q"), Internal: c.QueryParam("internal") == "1", Groups: c.QueryParam("groups") == "1",
 		Refresh: l.with("groups", "1"),
 	}
+	l.query.Del("groups") // the next page comes without the lags first, too
 	if c.QueryParam("sort") != "" {
 		m.Sort, m.Dir = l.sort, l.dir()
 	}

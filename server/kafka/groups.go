@@ -220,9 +220,10 @@ func (g *Group) assign() {
 func (c *Cluster) describeGroups(ctx context.Context, groups map[string]*Group) {
 	var classic, newer []string
 	for id, g := range groups {
-		if g.Type == "consumer" {
+		switch g.Type {
+		case "consumer":
 			newer = append(newer, id)
-		} else if g.Type == "" || g.Type == "classic" {
+		case "", "classic":
 			classic = append(classic, id)
 		}
 	}

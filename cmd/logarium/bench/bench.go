@@ -137,28 +137,32 @@ func led(d kadm.TopicDetail) (int32, bool) {
 
 // ends returns the end offset of each partition.
 func (t *Target) ends(ctx context.Context, cl *kgo.Client) (map[int32]int64, error) {
-	listed, err := kadm.NewClient(cl).ListEndOffsets(ctx, t.Topic)
-	return offsets(listed, t.Topic, err)
+	return t.offsets(ctx, kadm.NewClient(cl).ListEndOffsets)
 }
 
 // starts returns the first offset that is there in each partition.
 func (t *Target) starts(ctx context.Context, cl *kgo.Client) (map[int32]int64, error) {
-	listed, err := kadm.NewClient(cl).ListStartOffsets(ctx, t.Topic)
-	return offsets(listed, t.Topic, err)
+	return t.offsets(ctx, kadm.NewClient(cl).ListStartOffsets)
 }
 
-func offsets(listed kadm.ListedOffsets, topic string, err error) (map[int32]int64, error) {
-	if err == nil {
-		err = listed.Error()
+// offsets asks until it is answered: on Apache Kafka a new topic's leaders are named before they serve.
+func (t *Target) offsets(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
+	for {
+		listed, err := list(ctx, t.Topic)
+		if err == nil {
+			err = listed.Error()
+		}
+		if err == nil {
+			at := make(map[int32]int64, len(listed[t.Topic]))
+			for p, o := range listed[t.Topic] {
+				at[p] = o.Offset
+			}
+			return at, nil
+		}
+		if !kerr.IsRetriable(err) || wait(ctx, 20*time.Millisecond) != nil {
+			return nil, fmt.Errorf("list offsets of %q: %w", t.Topic, err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("list offsets of %q: %w", topic, err)
-	}
-	at := make(map[int32]int64, len(listed[topic]))
-	for p, o := range listed[topic] {
-		at[p] = o.Offset
-	}
-	return at, nil
 }
 
 // wait sleeps, or returns early with the context's error.

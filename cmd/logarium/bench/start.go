@@ -98,7 +98,7 @@ func (c *StartCmd) once(ctx context.Context, command []string) (StartRun, error)
 		args[i] = strings.ReplaceAll(a, "{data}", filepath.Join(dir, "data"))
 	}
 	var output bytes.Buffer
-	server := exec.Command(args[0], args[1:]...)
+	server := exec.Command(args[0], args[1:]...) //nolint:noctx // it is stopped by SIGTERM first, see stop
 	server.Stdout, server.Stderr = &output, &output
 
 	begin := time.Now()
@@ -128,8 +128,10 @@ func (c *StartCmd) firsts(ctx context.Context, begin time.Time, exited chan erro
 	since := func() float64 { return float64(time.Since(begin).Microseconds()) / 1000 }
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	up := make(chan error, 1)
+	up := make(chan struct{})
+	var failed error // read after up
 	go func() {
+		defer close(up)
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error {
 			err := firstListen(ctx, c.Bootstrap[0])
@@ -147,16 +149,19 @@ func (c *StartCmd) firsts(ctx context.Context, begin time.Time, exited chan erro
 				return err
 			})
 		}
-		up <- group.Wait()
+		failed = group.Wait()
 	}()
 	select {
-	case err := <-up:
-		return run, err
+	case <-up:
+		return run, failed
 	case err := <-exited:
 		exited <- err
-		cause := fmt.Errorf("the command ended before it served: %v", err)
+		cause := errors.New("the command ended before it served")
+		if err != nil {
+			cause = fmt.Errorf("%w: %w", cause, err)
+		}
 		cancel(cause)
-		<-up
+		<-up // it ends by the cause, which is what counts
 		return run, cause
 	}
 }
@@ -170,7 +175,7 @@ func firstListen(ctx context.Context, addr string) error {
 			return conn.Close()
 		}
 		if wait(ctx, time.Millisecond) != nil {
-			return fmt.Errorf("%w: %v", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
 }
@@ -191,7 +196,7 @@ func firstAck(ctx context.Context, bootstrap []string) error {
 			break
 		}
 		if wait(ctx, 2*time.Millisecond) != nil {
-			return fmt.Errorf("%w: create topic: %v", context.Cause(ctx), err)
+			return fmt.Errorf("%w: create topic: %w", context.Cause(ctx), err)
 		}
 	}
 	return cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("first")}).FirstErr()
@@ -205,7 +210,7 @@ func firstPage(ctx context.Context, url string) error {
 			return nil
 		}
 		if wait(ctx, 2*time.Millisecond) != nil {
-			return fmt.Errorf("%w: %v", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
 }

@@ -49,6 +49,7 @@ setup_node() {
   changed node "$here/node/package.json" || return 0
   need npm "npm"
   say "kafkajs by npm"
+  rm -rf "$dir/node"
   mkdir -p "$dir/node"
   cp "$here/node/package.json" "$dir/node/package.json"
   (cd "$dir/node" && npm install --no-package-lock --no-audit --no-fund --loglevel=error >&2)

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,7 @@ type produce struct {
 
 // commit is the wait of one partition.
 type commit struct {
+	topic   *kmsg.ProduceRequestTopic
 	part    *kmsg.ProduceResponseTopicPartition
 	settled atomic.Bool
 	err     error // valid once settled
@@ -87,7 +89,7 @@ func (p *produce) partition(t *kmsg.ProduceRequestTopic, in *kmsg.ProduceRequest
 	out.Partition, out.BaseOffset, out.LogStartOffset = in.Partition, -1, -1
 	target, a, err := p.append(t, in)
 	if err != nil {
-		p.fail(out, target, err)
+		p.fail(t, out, err)
 		return
 	}
 	out.BaseOffset, out.LogAppendTime, out.LogStartOffset = a.First, a.LogAppendTime, a.LogStart
@@ -97,7 +99,7 @@ func (p *produce) partition(t *kmsg.ProduceRequestTopic, in *kmsg.ProduceRequest
 	if p.req.Acks != -1 {
 		return
 	}
-	c := &commit{part: out}
+	c := &commit{topic: t, part: out}
 	p.waits = append(p.waits, c)
 	p.left.Add(1)
 	target.Notify(a.Last, func(err error) {
@@ -152,15 +154,25 @@ func (p *produce) check(target *replica.Partition, records []byte) error {
 	return nil
 }
 
-// fail answers one partition with an error.
-func (p *produce) fail(out *kmsg.ProduceResponseTopicPartition, target *replica.Partition, err error) {
+// fail answers one partition with an error, and with who leads it if that is
+// another broker.
+func (p *produce) fail(t *kmsg.ProduceRequestTopic, out *kmsg.ProduceResponseTopicPartition, err error) {
+	b := p.r.conn.b
 	p.failed = err
 	out.BaseOffset, out.LogAppendTime, out.LogStartOffset = -1, -1, -1
-	out.ErrorCode, out.ErrorMessage = p.r.conn.b.codeOf(err)
-	if out.ErrorCode == kerr.NotLeaderForPartition.Code && target != nil {
-		b := p.r.conn.b
-		leader, epoch := b.leaderOf(target.ID(), target.Index())
-		out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = leader, epoch
+	out.ErrorCode, out.ErrorMessage = b.codeOf(err)
+	if out.ErrorCode != kerr.NotLeaderForPartition.Code {
+		return
+	}
+	leader, epoch := b.leaderOf(t.TopicID, t.Topic, out.Partition)
+	out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = leader, epoch
+	if slices.ContainsFunc(p.resp.Brokers, func(n kmsg.ProduceResponseBroker) bool { return n.NodeID == leader }) {
+		return
+	}
+	for _, n := range b.endpoints(p.r, map[int32]bool{leader: true}) {
+		m := kmsg.NewProduceResponseBroker()
+		m.NodeID, m.Host, m.Port, m.Rack = n.id, n.host, n.port, n.rack
+		p.resp.Brokers = append(p.resp.Brokers, m)
 	}
 }
 
@@ -181,9 +193,9 @@ func (p *produce) answer(b *Broker) kmsg.Response {
 	for _, c := range p.waits {
 		switch {
 		case !c.settled.Load():
-			p.fail(c.part, nil, fmt.Errorf("%w: the records are written and not yet committed", kerr.RequestTimedOut))
+			p.fail(c.topic, c.part, fmt.Errorf("%w: the records are written and not yet committed", kerr.RequestTimedOut))
 		case c.err != nil:
-			p.fail(c.part, nil, c.err)
+			p.fail(c.topic, c.part, c.err)
 		}
 	}
 	b.hub.Latency[event.StageProduce].Record(time.Since(p.r.received))

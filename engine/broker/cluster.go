@@ -7,9 +7,14 @@ import (
 )
 
 // leaderOf returns the leader of a partition and its epoch as the metadata has
-// them, -1 and -1 if it has none.
-func (b *Broker) leaderOf(id metadata.UUID, index int32) (leader, epoch int32) {
-	t := b.meta.Image().TopicByID(id)
+// them, -1 and -1 if it has none. The topic goes by its id, or by its name where
+// the id is zero.
+func (b *Broker) leaderOf(id metadata.UUID, name string, index int32) (leader, epoch int32) {
+	img := b.meta.Image()
+	t := img.TopicByID(id)
+	if id.IsZero() {
+		t = img.Topic(name)
+	}
 	if t == nil || index < 0 || int(index) >= len(t.Partitions) {
 		return -1, -1
 	}

@@ -8,12 +8,14 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/logarium/logarium/engine/batch"
 	"github.com/logarium/logarium/engine/vfs"
 )
 
@@ -279,4 +281,91 @@ func TestConn_PanicHarmsNobodyElse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A length that is only claimed takes no memory from others.
+func TestConn_ClaimsTakeNoMemory(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	for range 64 {
+		r := n.dial()
+		claim := binary.BigEndian.AppendUint32(nil, 100<<20)
+		_, err := r.nc.Write(append(append(claim, headerOf(0, 9)...), make([]byte, 2000)...))
+		must(t, err)
+	}
+	topic := n.createTopic("t", 1)
+	got := n.dial().produce(produceRequest(9, topic, 0, -1, records(batch.BuilderOptions{}, 1, 500_000)))
+	must(t, kerr.ErrorForCode(got.ErrorCode))
+	must(t, waitFor(func() bool {
+		all := int64(n.broker.limits.QueuedRequestBytes)
+		if !n.broker.memory.TryAcquire(all) {
+			return false
+		}
+		n.broker.memory.Release(all)
+		return true
+	}))
+}
+
+// waitFor polls what another goroutine is about to do.
+func waitFor(done func() bool) error {
+	for range 1000 {
+		if done() {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return context.DeadlineExceeded
+}
+
+func TestConn_WaitsForMemory(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *testNode) {
+		topic := n.createTopic("t", 1)
+		all := int64(n.broker.limits.QueuedRequestBytes)
+		must(t, n.broker.memory.Acquire(t.Context(), all))
+		req := produceRequest(9, topic, 0, -1, records(batch.BuilderOptions{}, 1, 500_000))
+		small := n.dial()
+		patient, late := n.dial(), n.dial()
+		var id int32
+		go func() { id = patient.send(req) }()
+		time.Sleep(10 * time.Second)
+		small.ask(kmsg.NewPtrApiVersionsRequest()) // small requests go on
+		if end := n.partition("t", 0).End(); end != 0 {
+			t.Fatal("a request was read without memory for it")
+		}
+		n.broker.memory.Release(all)
+		synctest.Wait()
+		if p := patient.receive(req, id).(*kmsg.ProduceResponse).Topics[0].Partitions[0]; p.ErrorCode != 0 {
+			t.Fatalf("got %+v", p)
+		}
+		must(t, n.broker.memory.Acquire(t.Context(), all))
+		started := time.Now()
+		go func() { _, _ = late.nc.Write(late.fmt.AppendRequest(nil, req, 1)) }()
+		if _, err := late.nc.Read(make([]byte, 1)); err == nil || time.Since(started) < 30*time.Second {
+			t.Fatalf("%v after %v", err, time.Since(started))
+		}
+		if !strings.Contains(n.log.String(), "no free memory") {
+			t.Errorf("the log does not say why:\n%s", n.log)
+		}
+		n.broker.memory.Release(all)
+	})
+}
+
+// A client that does not read costs one answer and is gone after WriteTimeout, or two.
+func TestConn_ClientsThatNeverReadAreCutOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *testNode) {
+		topic := n.createTopic("t", 1)
+		n.write(topic, 0, 10, 900_000)
+		r := n.dial()
+		for i := range int32(20) {
+			_, err := r.nc.Write(r.fmt.AppendRequest(nil, fetchRequest(13, want{topic: topic}), i))
+			must(t, err)
+		}
+		time.Sleep(29 * time.Second)
+		if got := n.hub.Connections(1).Load(); got != 1 {
+			t.Fatalf("%d connections", got)
+		}
+		time.Sleep(32 * time.Second) // it took some bytes at first, so it gets a second time-out
+		if got := n.hub.Connections(1).Load(); got != 0 {
+			t.Fatalf("%d connections after the time-out", got)
+		}
+	})
 }

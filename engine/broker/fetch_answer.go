@@ -6,8 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/logarium/logarium/engine/metadata"
 )
 
 // fetchAnswer is a FetchResponse whose batches are sent from where they were
@@ -144,15 +142,7 @@ func (a *fetchAnswer) newLeader(p *fetchPart) (leader, epoch int32, ok bool) {
 	if !errors.Is(p.err, kerr.NotLeaderForPartition) && !errors.Is(p.err, kerr.FencedLeaderEpoch) {
 		return 0, 0, false
 	}
-	id := p.key.id
-	if id == (metadata.UUID{}) {
-		t := a.f.b.meta.Image().Topic(p.key.topic)
-		if t == nil {
-			return 0, 0, false
-		}
-		id = t.ID
-	}
-	leader, epoch = a.f.b.leaderOf(id, p.key.index)
+	leader, epoch = a.f.b.leaderOf(p.key.id, p.key.topic, p.key.index)
 	return leader, epoch, leader >= 0
 }
 

@@ -68,6 +68,7 @@ type nodeOptions struct {
 	limits     Limits
 	durability replica.Durability
 	settings   map[string]string
+	others     int // brokers that are registered beside this one and never answer
 }
 
 func startNode(t testing.TB, o nodeOptions) *testNode {
@@ -87,9 +88,13 @@ func startNode(t testing.TB, o nodeOptions) *testNode {
 	must(t, err)
 	number, err := strconv.Atoi(port)
 	must(t, err)
+	brokers := []metadata.Broker{{ID: 1, Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: host, Port: int32(number)}}}}
+	for i := range o.others {
+		brokers = append(brokers, metadata.Broker{ID: int32(i + 2), Rack: "far", Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "other.example", Port: int32(i + 1)}}})
+	}
 	n.controller, err = controller.Open(context.Background(), controller.Config{
 		ID: 1, Voters: []int32{1}, FS: o.fs, Hub: n.hub, Logger: logger, StaticDefaults: o.settings,
-		Brokers: []metadata.Broker{{ID: 1, Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: host, Port: int32(number)}}}},
+		Brokers: brokers,
 	})
 	must(t, err)
 	n.replicas, err = replica.Open(replica.Config{BrokerID: 1, FS: o.fs, Hub: n.hub, Logger: logger, Durability: o.durability})

@@ -87,7 +87,8 @@ func (b *Broker) listOffset(req *kmsg.ListOffsetsRequest, topic string, in *kmsg
 	case latestTiered, earliestPendingTier:
 		return nil
 	}
-	offset, ts, epoch := int64(-1), int64(-1), int32(-1)
+	var offset, ts int64
+	var epoch int32
 	if in.Timestamp == maxTimestamp {
 		offset, ts, epoch, err = log.MaxTimestamp()
 	} else {

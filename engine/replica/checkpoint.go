@@ -59,12 +59,18 @@ func parseCheckpoint(raw []byte) (map[string]int64, error) {
 		return strconv.Atoi(in.Text())
 	}
 	version, err := number("the version")
-	if err != nil || version != 0 {
-		return nil, fmt.Errorf("version %d is not 0 (%v)", version, err)
+	if err != nil {
+		return nil, err
+	}
+	if version != 0 {
+		return nil, fmt.Errorf("version %d is not 0", version)
 	}
 	count, err := number("the number of entries")
-	if err != nil || count < 0 {
-		return nil, fmt.Errorf("%d entries (%v)", count, err)
+	if err != nil {
+		return nil, err
+	}
+	if count < 0 {
+		return nil, fmt.Errorf("%d entries", count)
 	}
 	points := map[string]int64{}
 	for in.Scan() {
@@ -74,8 +80,11 @@ func parseCheckpoint(raw []byte) (map[string]int64, error) {
 		}
 		index, err1 := strconv.ParseInt(f[1], 10, 32)
 		offset, err2 := strconv.ParseInt(f[2], 10, 64)
-		if err := errors.Join(err1, err2); err != nil || index < 0 || offset < 0 {
-			return nil, fmt.Errorf("entry %q: %v", in.Text(), err)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("entry %q: %w", in.Text(), err)
+		}
+		if index < 0 || offset < 0 {
+			return nil, fmt.Errorf("entry %q is negative", in.Text())
 		}
 		points[folder(f[0], int32(index))] = offset
 	}

@@ -21,16 +21,12 @@ type healthcheckCmd struct {
 
 // Run asks, and fails if the answer is not that it is ready.
 func (c *healthcheckCmd) Run(ctx context.Context, stdout io.Writer) error {
-	host, port, err := net.SplitHostPort(c.Console)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Console); err != nil {
 		return fmt.Errorf("--console %q is not host:port: %w", c.Console, err)
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		host = "127.0.0.1" // what listens on every address listens on this one
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(host, port) + "/readyz"
+	url := "http://" + reachable(c.Console) + "/readyz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", url, err)

@@ -168,8 +168,17 @@ func (c *serveCmd) greet(w io.Writer, cluster *engine.Engine, console net.Listen
 		where = "in memory, nothing on disk"
 	}
 	_, err := fmt.Fprintf(w, "Logarium %s: %s, %s\nConsole  http://%s\nKafka    bootstrap.servers=%s\nStop     Ctrl-C\n",
-		buildVersion(), plural(c.Brokers, "broker"), where, console.Addr(), strings.Join(cluster.Bootstrap(), ","))
+		buildVersion(), plural(c.Brokers, "broker"), where, reachable(console.Addr().String()), strings.Join(cluster.Bootstrap(), ","))
 	return err
+}
+
+// reachable is an address that a browser on this machine can open.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || !isUnspecified(host) {
+		return address
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 func plural(n int, noun string) string {

@@ -126,7 +126,8 @@ func (r *recovery) cleanUp(names []string) ([]string, error) {
 	for _, name := range names {
 		switch path.Ext(name) {
 		case tempSuffix, deletedSuffix, cleanedSuffix:
-			if err := l.fs.Remove(path.Join(l.dir, name)); err != nil {
+			// What metadata wrote anew has gone from under this name already.
+			if err := l.fs.Remove(path.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}

@@ -60,9 +60,17 @@ func (l *Log) truncate(to int64) error {
 		l.warn("writing the leader epochs", l.saveEpochs())
 	}
 	if err := l.dropSnapshots(end); err != nil {
-		return err
+		return l.fail("truncating the log", err)
 	}
-	return l.replayProducers(end, time.Now())
+	// A snapshot that a crash brings back must not meet other batches than it
+	// was made of: this sync is the only one under the lock of appends.
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.fail("truncating the log", err)
+	}
+	if err := l.replayProducers(end, time.Now()); err != nil {
+		return l.fail("truncating the log", err)
+	}
+	return nil
 }
 
 // cutSegment cuts a segment's file and returns it as a new segment: hints and

@@ -69,9 +69,6 @@ func parseCheckpoint(raw []byte) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	if count < 0 {
-		return nil, fmt.Errorf("%d entries", count)
-	}
 	points := map[string]int64{}
 	for in.Scan() {
 		f := strings.Fields(in.Text())
@@ -80,11 +77,8 @@ func parseCheckpoint(raw []byte) (map[string]int64, error) {
 		}
 		index, err1 := strconv.ParseInt(f[1], 10, 32)
 		offset, err2 := strconv.ParseInt(f[2], 10, 64)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, fmt.Errorf("entry %q: %w", in.Text(), err)
-		}
-		if index < 0 || offset < 0 {
-			return nil, fmt.Errorf("entry %q is negative", in.Text())
+		if err1 != nil || err2 != nil || index < 0 || offset < 0 {
+			return nil, fmt.Errorf("entry %q has no partition and offset", in.Text())
 		}
 		points[folder(f[0], int32(index))] = offset
 	}

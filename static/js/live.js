@@ -203,15 +203,20 @@ function announce(e) {
   for (const [kind, lists] of STALE) if (kind.test(e.kind)) lists.forEach(tell);
 }
 
-const told = new Map();
+const APART = 150; // ms between two asks for one list: a change shows within 250
+const told = new Map(); // when each list was last told of
+const pending = new Set();
 
-/** Dispatches logarium:<list>, at most four times a second, the last one always. */
+/** Dispatches logarium:<list>: at once if it was quiet, else when it may; the last one always. */
 function tell(list) {
-  if (told.has(list)) return;
-  told.set(list, setTimeout(() => {
-    told.delete(list);
+  if (pending.has(list)) return;
+  pending.add(list);
+  const wait = (told.get(list) ?? -APART) + APART - performance.now();
+  setTimeout(() => {
+    pending.delete(list);
+    told.set(list, performance.now());
     document.body.dispatchEvent(new CustomEvent(`logarium:${list}`));
-  }, told.size ? 250 : 60));
+  }, Math.max(20, wait));
 }
 
 /** The stream of this page. */

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // upWithin is how long a start may take on a machine that is busy with other tests.
@@ -182,6 +184,30 @@ func (c *cluster) restart(sig syscall.Signal) error {
 		return fmt.Errorf("%s: %w\n%s", os.Getenv("LOGARIUM_COMPAT_RESTART"), err, out)
 	}
 	return nil
+}
+
+// created waits, on somebody else's cluster, until each broker knows a new topic and its leaders serve: Apache Kafka
+// answers before that. This engine answers when it is so, and is not waited for.
+func (c *cluster) created(t *testing.T, topic string) {
+	t.Helper()
+	if !c.external {
+		return
+	}
+	eventually(t, 30*time.Second, func() error {
+		for address := range strings.SplitSeq(c.bootstrap, ",") {
+			one := cluster{bootstrap: address}
+			cl := kgoClient(t, &one)
+			listed, err := kadm.NewClient(cl).ListEndOffsets(t.Context(), topic)
+			cl.Close()
+			if err = errors.Join(err, listed.Error()); err != nil {
+				return err
+			}
+			if len(listed[topic]) == 0 {
+				return fmt.Errorf("%s does not know %s", address, topic)
+			}
+		}
+		return nil
+	})
 }
 
 // built is the binary, made once for a run of the tests.

@@ -38,6 +38,7 @@ func (k *kcat) firstLife(t *testing.T) {
 	if _, err := k.adm.CreateTopic(t.Context(), partitions, -1, nil, k.topic); err != nil {
 		t.Fatal(err)
 	}
+	k.c.created(t, k.topic)
 	k.checkMetadata(t)
 	k.write(t)
 	k.checkTimes(t)
@@ -195,6 +196,7 @@ func (k *kcat) checkTimes(t *testing.T) {
 	franz := startFranz(t, k.c)
 	topic := unique("kcat-times")
 	must(t, franz, request{Do: "create_topic", Topic: topic, Partitions: 1})
+	k.c.created(t, topic)
 	base := time.Now().Add(-time.Hour).UnixMilli()
 	var sent []record
 	for i := range 10 {

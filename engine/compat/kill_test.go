@@ -32,6 +32,7 @@ func TestKillUnderLoad(t *testing.T) {
 	if _, err := adm.CreateTopic(t.Context(), partitions, -1, nil, topic); err != nil {
 		t.Fatal(err)
 	}
+	c.created(t, topic)
 	load := startLoad(t, c, topic)
 	live := startReader(t, c, topic)
 	for i := range kills {

@@ -53,6 +53,7 @@ func (l *library) firstLife(t *testing.T) {
 	l.checkDeletes(t)
 
 	must(t, l.d, request{Do: "create_topic", Topic: l.work, Partitions: partitions})
+	l.c.created(t, l.work)
 	l.join(t, "one")
 	l.join(t, "two")
 	l.settled(t, "one", "two")
@@ -103,6 +104,7 @@ func (l *library) checkCluster(t *testing.T) {
 func (l *library) checkTopics(t *testing.T) {
 	create := request{Do: "create_topic", Topic: l.topic, Partitions: 4, Configs: map[string]string{"retention.ms": "7200000", "cleanup.policy": "delete"}}
 	must(t, l.d, create)
+	l.c.created(t, l.topic)
 	if _, err := try(t, l.d, create); err == nil {
 		t.Error("a second create_topic of the same name succeeded")
 	}
@@ -114,6 +116,7 @@ func (l *library) checkTopics(t *testing.T) {
 	})
 	l.hasPartitions(t, 4)
 	must(t, l.d, request{Do: "create_partitions", Topic: l.topic, Partitions: partitions})
+	l.c.created(t, l.topic)
 	l.hasPartitions(t, partitions)
 	l.hasConfigs(t, map[string]string{"retention.ms": "7200000", "cleanup.policy": "delete"})
 	set := map[string]string{"retention.ms": "86400000", "max.message.bytes": "1500000"}
@@ -207,6 +210,7 @@ func (l *library) checkForeign(t *testing.T) {
 	other := startFranz(t, l.c)
 	topic := unique(l.name + "-foreign")
 	must(t, other, request{Do: "create_topic", Topic: topic, Partitions: 2})
+	l.c.created(t, topic)
 	next, all := map[int32]int64{}, []record{}
 	for i, codec := range l.codecs {
 		sent := content(codec, 2, l.base.Add(time.Duration(i)*5*time.Minute))
@@ -222,6 +226,7 @@ func (l *library) checkForeign(t *testing.T) {
 func (l *library) checkDeletes(t *testing.T) {
 	topic := unique(l.name + "-deletes")
 	must(t, l.d, request{Do: "create_topic", Topic: topic, Partitions: 1})
+	l.c.created(t, topic)
 	var sent []record
 	for i := range 10 {
 		sent = append(sent, record{Timestamp: l.base.UnixMilli(), Value: fmt.Appendf(nil, "%d", i)})
@@ -294,7 +299,7 @@ func (l *library) look(t *testing.T, wait time.Duration) {
 // settled waits until the members share all partitions among them, each has some, and the group says the same.
 func (l *library) settled(t *testing.T, members ...string) {
 	t.Helper()
-	eventually(t, 60*time.Second, func() error {
+	eventually(t, 2*time.Minute, func() error {
 		l.look(t, 0)
 		if err := l.shared(l.assigned); err != nil {
 			return fmt.Errorf("members: %w", err)

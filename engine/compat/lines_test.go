@@ -160,6 +160,7 @@ func newLineGroup(t *testing.T, c *cluster, topic, group string) *lineGroup {
 	if _, err := g.adm.CreateTopic(t.Context(), partitions, -1, nil, topic); err != nil {
 		t.Fatal(err)
 	}
+	c.created(t, topic)
 	return g
 }
 
@@ -177,7 +178,7 @@ func (g *lineGroup) leave(t *testing.T, name string) {
 // settled waits until the group is stable, with all partitions shared out among the members that there are.
 func (g *lineGroup) settled(t *testing.T) {
 	t.Helper()
-	eventually(t, 60*time.Second, func() error {
+	eventually(t, 2*time.Minute, func() error {
 		d, err := g.adm.DescribeGroups(t.Context(), g.group)
 		if err != nil {
 			return err

@@ -226,7 +226,7 @@ func (f *franz) produce(ctx context.Context, q request) (reply, error) {
 		if !ok {
 			codec = kgo.NoCompression()
 		}
-		made, err := f.client(kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(byHandOrKey()), kgo.ProducerLinger(5*time.Millisecond))
+		made, err := f.client(kgo.AllowAutoTopicCreation(), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(byHandOrKey()), kgo.ProducerLinger(5*time.Millisecond))
 		if err != nil {
 			return reply{}, err
 		}

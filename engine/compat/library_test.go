@@ -51,6 +51,7 @@ func (l *library) firstLife(t *testing.T) {
 	l.checkTopics(t)
 	l.checkContent(t)
 	l.checkDeletes(t)
+	l.checkFirstUse(t)
 
 	must(t, l.d, request{Do: "create_topic", Topic: l.work, Partitions: partitions})
 	l.c.created(t, l.work)
@@ -243,6 +244,18 @@ func (l *library) checkDeletes(t *testing.T) {
 	if _, err := try(t, l.d, request{Do: "delete_topic", Topic: topic}); err == nil {
 		t.Error("a second delete_topic succeeded")
 	}
+}
+
+// checkFirstUse writes to a topic that nobody made: the brokers make it, with one partition by default.
+func (l *library) checkFirstUse(t *testing.T) {
+	topic := unique(l.name + "-first-use")
+	sent := []record{{Partition: -1, Timestamp: l.base.UnixMilli(), Key: []byte("k"), Value: []byte("first")}, {Partition: -1, Timestamp: l.base.UnixMilli(), Value: []byte("second")}}
+	r := must(t, l.d, request{Do: "produce", Topic: topic, Records: sent})
+	for i := range sent {
+		sent[i].Partition, sent[i].Offset = r.Placed[i].Partition, r.Placed[i].Offset
+	}
+	same(t, "in a topic made by its first use", readAll(t, l.c, topic, len(sent)), sent)
+	must(t, l.d, request{Do: "delete_topic", Topic: topic})
 }
 
 // readAll reads count records of a topic from its start by franz-go, and sees that there are no more.

@@ -89,7 +89,7 @@ function batches (records) {
 
 // kafkajs reads in groups alone, so a plain read is a group of one that seeks and commits nothing.
 async function consume ({ topic, offsets, count }) {
-  const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxBytesPerPartition: 4 << 20 })
+  const consumer = kafka.consumer({ groupId: `read-${topic}-${Date.now()}`, maxBytesPerPartition: 4 << 20, maxWaitTimeInMs: 200 })
   const records = []
   const seen = new Set() // what came before the seek comes again after it
   let done

@@ -466,7 +466,7 @@ func demo(d Demo, here string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if d.Running {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<span class=\"dot\" aria-hidden=\"true\"></span> <details><summary><strong>The demo is running:</strong> real clients produce and consume in this cluster.</summary><p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<span class=\"dot\" aria-hidden=\"true\"></span> <details><summary><strong>The demo is running</strong><span class=\"wide\">: real clients produce and consume in this cluster</span></summary><p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,8 @@ import (
 // river is a Source with one partition that grows, and that waits as a broker
 // does.
 type river struct {
-	shelf
+	mu    sync.Mutex // guards shelf and fail; not held while a fetch waits
+	shelf shelf
 	grown chan struct{}
 	fail  error // of the next fetch
 }
@@ -24,29 +26,65 @@ func newRiver() *river {
 }
 
 func (r *river) write(n int) {
-	p := r.parts[0]
+	r.mu.Lock()
+	p := r.shelf.parts[0]
 	for range n {
 		p.records = append(p.records, kafka.Record{Offset: p.end, Timestamp: time.Now(), Value: []byte(fmt.Sprint(p.end))})
 		p.end++
 	}
+	r.mu.Unlock()
 	select {
 	case r.grown <- struct{}{}:
 	default:
 	}
 }
 
+// failOnce makes the next fetch fail.
+func (r *river) failOnce(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = err
+}
+
+func (r *river) Topic(ctx context.Context, name string) (kafka.Topic, kafka.Metadata, error) {
+	return r.shelf.Topic(ctx, name)
+}
+
+func (r *river) StartOffsets(ctx context.Context, t ...kafka.Topic) kafka.Offsets {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shelf.StartOffsets(ctx, t...)
+}
+
+func (r *river) EndOffsets(ctx context.Context, t ...kafka.Topic) kafka.Offsets {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shelf.EndOffsets(ctx, t...)
+}
+
+func (r *river) OffsetsAt(ctx context.Context, ms int64, t ...kafka.Topic) kafka.Offsets {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.shelf.OffsetsAt(ctx, ms, t...)
+}
+
 func (r *river) Fetch(ctx context.Context, t kafka.Topic, from []kafka.Position, lim kafka.FetchLimits) []kafka.Fetched {
-	if err := r.fail; err != nil {
-		r.fail = nil
+	r.mu.Lock()
+	err, end := r.fail, r.shelf.parts[0].end
+	r.fail = nil
+	r.mu.Unlock()
+	if err != nil {
 		return []kafka.Fetched{{Partition: 0, Next: from[0].Offset, Err: err}}
 	}
-	if from[0].Offset == r.parts[0].end {
+	if from[0].Offset == end {
 		select {
 		case <-r.grown:
 		case <-ctx.Done():
 		case <-time.After(lim.Wait):
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.shelf.Fetch(ctx, t, from, lim)
 }
 
@@ -76,7 +114,7 @@ func TestTail_FollowsDropsAndRecovers(t *testing.T) {
 		if len(got) > tailPerSecond || int64(len(got))+dropped != 502 || got[len(got)-1] != 506 {
 			t.Fatalf("%d shown, %d dropped, last %d", len(got), dropped, got[len(got)-1])
 		}
-		r.fail = errors.New("the leader moved")
+		r.failOnce(errors.New("the leader moved"))
 		time.Sleep(tailWait)
 		synctest.Wait()
 		r.write(1)

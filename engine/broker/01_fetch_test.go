@@ -320,6 +320,31 @@ func TestFetchAnswer_IsEncodedAsKmsgDoes(t *testing.T) {
 	}
 }
 
+// A client may ask again as soon as it has the answer, so its session must be
+// free by then.
+func TestFetchAnswer_SessionIsFreeBeforeItGoesOut(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	topic := n.createTopic("t", 1)
+	n.write(topic, 0, 1, 50)
+	req := fetchRequest(13, want{topic: topic})
+	req.SessionEpoch = 0
+	s, err := n.broker.sessions.begin(req, time.Now())
+	must(t, err)
+	f := newFetch(n.broker, &request{conn: &conn{b: n.broker}, version: 13, received: time.Now()}, req, s)
+	f.read()
+	a := f.answer().(*fetchAnswer)
+	if _, cuts := a.appendBody(nil); len(cuts) != 1 || len(cuts[0].piece) == 0 {
+		t.Fatalf("%d pieces of records", len(cuts))
+	}
+	again := fetchRequest(13)
+	again.SessionID, again.SessionEpoch = s.id, 1
+	if _, err := n.broker.sessions.begin(again, time.Now()); err != nil {
+		t.Errorf("before the answer is out: %v", err)
+	}
+	n.broker.sessions.done(s)
+	a.release()
+}
+
 // inBubble runs fn with a node on a network in memory, in virtual time.
 func inBubble(t *testing.T, fn func(t *testing.T, n *testNode)) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,14 +14,33 @@ type fetchAnswer struct {
 	kmsg.FetchResponse // version, session id
 	f                  *fetch
 	parts              []*fetchPart
+	sending            []*buffer // hold the records from appendBody on
 }
 
-// release gives back the buffers and the session.
+// release gives back the buffers, and the session if that was not done yet.
 func (a *fetchAnswer) release() {
-	a.f.drop()
-	if a.f.session != nil {
-		a.f.b.sessions.done(a.f.session)
+	a.handOver()
+	for _, b := range a.sending {
+		putBuffer(b)
 	}
+	a.sending = nil
+}
+
+// handOver takes the buffers out of the parts, which are the session's, and
+// gives the session back. That is before the answer goes out: its client may
+// ask again as soon as it has it.
+func (a *fetchAnswer) handOver() {
+	for _, p := range a.f.parts {
+		if p.buf != nil {
+			a.sending = append(a.sending, p.buf)
+		}
+		p.buf, p.records = nil, nil
+	}
+	if s := a.f.session; s != nil {
+		a.f.session = nil
+		a.f.b.sessions.done(s)
+	}
+	a.f.parts, a.parts = nil, nil
 }
 
 // fetchEncoder writes the parts of the answer that are not records.
@@ -95,6 +114,7 @@ func (a *fetchAnswer) appendBody(dst []byte) ([]byte, []cut) {
 		rest = rest[n:]
 	}
 	a.appendLeaders(&e)
+	a.handOver()
 	return e.dst, cuts
 }
 

@@ -70,10 +70,13 @@ func (p *producerIDs) try() (int64, bool) {
 // others wait for it.
 func (p *producerIDs) take(ctx context.Context, allocate func(context.Context) (first int64, count int32, err error)) (int64, error) {
 	for {
-		if id, ok := p.try(); ok {
+		p.mu.Lock()
+		if p.next < p.end {
+			p.next++
+			id := p.next - 1
+			p.mu.Unlock()
 			return id, nil
 		}
-		p.mu.Lock()
 		wait := p.asking
 		if wait == nil {
 			p.asking = make(chan struct{})

@@ -317,7 +317,10 @@ func (l *library) settled(t *testing.T, members ...string) {
 		if err := l.shared(l.assigned); err != nil {
 			return fmt.Errorf("members: %w", err)
 		}
-		r := must(t, l.d, request{Do: "group_describe", Group: l.group})
+		r, err := try(t, l.d, request{Do: "group_describe", Group: l.group})
+		if err != nil { // a coordinator that was just started may not be there yet
+			return err
+		}
 		if !strings.EqualFold(r.State, "Stable") || len(r.Members) != len(members) {
 			return fmt.Errorf("the group is %s with members %v; want Stable with %v", r.State, r.Members, members)
 		}

@@ -128,7 +128,6 @@ async function memberStart ({ name, group, topic }) {
   const m = { consumer, taken: [], assigned: [], errors: [], wake: () => {} }
   members.set(name, m)
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { m.assigned = payload.memberAssignment[topic] ?? [] })
-  consumer.on(consumer.events.REBALANCING, () => { m.assigned = [] })
   consumer.on(consumer.events.CRASH, ({ payload }) => { m.errors.push(`crash (restart: ${payload.restart}): ${payload.error}`) })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })

@@ -199,6 +199,10 @@ func (b *browser) overviewLives() {
 	b.until(`[...document.querySelectorAll('[data-v]')].some(e => /^[1-9]/.test(e.textContent))`)
 	b.until(fmt.Sprintf(`%s !== %d`, canvasHash, evaluate[int](b, canvasHash)))
 	b.until(`document.querySelectorAll('section a[href*="/offsets/"]').length > 3`) // latest messages
+	if *screenshots {                                                               // graphs that have something to show
+		b.run(chromedp.Click(chromedp.CSS(`[data-range="fine"]`)))
+		<-time.After(50 * time.Second)
+	}
 	b.picture("overview-light", 1440, 1400, false)
 	b.picture("overview-dark", 1440, 1400, true)
 	b.picture("overview-phone", 390, 844, false)

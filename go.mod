@@ -3,29 +3,29 @@ module github.com/logarium/logarium
 go 1.26.0
 
 require (
-	github.com/HdrHistogram/hdrhistogram-go v1.4.0
-	github.com/PuerkitoBio/goquery v1.13.0
-	github.com/a-h/templ v0.3.1020
-	github.com/alecthomas/kong v1.17.0
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.23.0
-	github.com/google/go-cmp v0.7.0
-	github.com/klauspost/compress v1.20.3
-	github.com/labstack/echo/v4 v4.16.0
-	github.com/pierrec/lz4/v4 v4.1.33
-	github.com/r3labs/sse/v2 v2.10.0
-	github.com/twmb/franz-go v1.22.2
-	github.com/twmb/franz-go/pkg/kadm v1.19.0
-	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
-	github.com/twmb/franz-go/pkg/kmsg v1.15.0
-	go.etcd.io/raft/v3 v3.7.0
-	go.uber.org/goleak v1.3.0
-	golang.org/x/net v0.58.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	google.golang.org/protobuf v1.36.11
-	gopkg.in/yaml.v3 v3.0.1
-	pgregory.net/rapid v1.3.0
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // latencies of the bench
+	github.com/PuerkitoBio/goquery v1.13.0 // tests: rendered pages
+	github.com/a-h/templ v0.3.1020 // pages
+	github.com/alecthomas/kong v1.17.0 // settings: flags, environment, help
+	github.com/chromedp/cdproto v0.159.0 // tests: a real browser
+	github.com/chromedp/chromedp v0.23.0 // tests: a real browser
+	github.com/google/go-cmp v0.7.0 // tests: differences in words
+	github.com/klauspost/compress v1.20.3 // gzip, snappy and zstd of record batches
+	github.com/labstack/echo/v4 v4.16.0 // routes of the console
+	github.com/pierrec/lz4/v4 v4.1.33 // lz4 of record batches
+	github.com/r3labs/sse/v2 v2.10.0 // event streams, behind server/live
+	github.com/twmb/franz-go v1.22.2 // Kafka client of the console, codecs and errors of the engine
+	github.com/twmb/franz-go/pkg/kadm v1.19.0 // administration by the console and the demo
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c // tests: a fake cluster for the console
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // messages of the Kafka protocol
+	go.etcd.io/raft/v3 v3.7.0 // the metadata quorum
+	go.uber.org/goleak v1.3.0 // tests: goroutines that outlive their owner
+	golang.org/x/net v0.58.0 // tests: nettest for the network in memory
+	golang.org/x/sync v0.24.0 // errgroup, and the semaphore of the memory budget
+	golang.org/x/sys v0.49.0 // fdatasync and file locks
+	google.golang.org/protobuf v1.36.11 // raft's messages
+	gopkg.in/yaml.v3 v3.0.1 // the settings file
+	pgregory.net/rapid v1.3.0 // tests: properties
 )
 
 require (

@@ -240,7 +240,7 @@ func (f *fetch) wait(ctx context.Context) {
 	}
 }
 
-// answer counts what goes out and gives the session back.
+// answer counts what goes out. The session is given back when it is encoded.
 func (f *fetch) answer() kmsg.Response {
 	a := &fetchAnswer{f: f}
 	a.FetchResponse.Version = f.req.Version

@@ -34,7 +34,7 @@ func readLastRun(fsys vfs.FS, log *slog.Logger) (clean bool, points map[string]i
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, nil, fmt.Errorf("reading the data folder: %w", err)
 	}
-	raw, err := readFile(fsys, checkpointFile)
+	raw, err := vfs.ReadFile(fsys, checkpointFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return clean, nil, nil
 	}
@@ -114,7 +114,7 @@ func writeCleanMark(fsys vfs.FS) error {
 // claimIdentity makes the folder that of this cluster and broker, or says that
 // it is another's. The format is that of Kafka's meta.properties.
 func (s *Set) claimIdentity(cluster string) error {
-	raw, err := readFile(s.cfg.FS, identityFile)
+	raw, err := vfs.ReadFile(s.cfg.FS, identityFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		text := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\n", cluster, s.cfg.BrokerID)
 		return replaceFile(s.cfg.FS, identityFile, []byte(text))
@@ -135,38 +135,10 @@ func (s *Set) claimIdentity(cluster string) error {
 	return nil
 }
 
-func readFile(fsys vfs.FS, name string) (_ []byte, err error) {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && size > 0 {
-		return nil, err
-	}
-	return b, nil
-}
-
-// replaceFile writes a file so that after a crash the old or the new one is
-// there, whole.
+// replaceFile writes a file of the broker's folder so that after a crash the
+// old or the new one is there, whole, and the new one once it has returned.
 func replaceFile(fsys vfs.FS, name string, content []byte) error {
-	tmp := name + ".tmp"
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(content, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = fsys.Rename(tmp, name)
-	}
+	err := vfs.ReplaceFile(fsys, name, content)
 	if err == nil {
 		err = fsys.SyncDir(".")
 	}

@@ -68,12 +68,12 @@ func decodeCheckpoint(b []byte) ([]string, error) {
 // writeCheckpoint replaces a checkpoint. It is whole after a crash, the old one
 // or the new, and for certain the new one once the folder is synced.
 func writeCheckpoint(fs vfs.FS, dir, name string, lines []string) error {
-	return replaceFile(fs, path.Join(dir, name), encodeCheckpoint(lines))
+	return vfs.ReplaceFile(fs, path.Join(dir, name), encodeCheckpoint(lines))
 }
 
 // readCheckpoint reads what writeCheckpoint wrote.
 func readCheckpoint(fs vfs.FS, dir, name string) ([]string, error) {
-	b, err := readFile(fs, path.Join(dir, name))
+	b, err := vfs.ReadFile(fs, path.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
@@ -101,32 +101,16 @@ func readOffset(fs vfs.FS, dir, name string) (int64, error) {
 	return offset, nil
 }
 
-// replaceFile writes a file under another name, syncs it and renames it.
-func replaceFile(fs vfs.FS, name string, b []byte) error {
-	f, err := fs.Create(name + tempSuffix)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(b, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return fs.Rename(name+tempSuffix, name)
-}
-
 // writeMetadata writes whose log this is.
 func writeMetadata(fs vfs.FS, dir string, id [16]byte) error {
 	text := fmt.Sprintf("version: 1\ntopic_id: %s\n", base64.RawURLEncoding.EncodeToString(id[:]))
-	return replaceFile(fs, path.Join(dir, metadataFile), sealText(text))
+	return vfs.ReplaceFile(fs, path.Join(dir, metadataFile), sealText(text))
 }
 
 // ReadTopicID reads which topic a log's folder belongs to. A damaged file is an
 // error, never another id: it is no reason to delete the folder.
 func ReadTopicID(fs vfs.FS, dir string) (id [16]byte, err error) {
-	b, err := readFile(fs, path.Join(dir, metadataFile))
+	b, err := vfs.ReadFile(fs, path.Join(dir, metadataFile))
 	if err != nil {
 		return id, err
 	}

@@ -23,7 +23,7 @@ func snapshotFiles(t *testing.T, fs vfs.FS) map[string][]byte {
 	}
 	files := map[string][]byte{}
 	for _, name := range names {
-		b, err := readFile(fs, path.Join(testDir, name))
+		b, err := vfs.ReadFile(fs, path.Join(testDir, name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,7 +99,7 @@ func fuzzFiles(f *testing.F) map[string][]byte {
 	}
 	files := map[string][]byte{}
 	for _, name := range names {
-		if files[name], err = readFile(fs, testDir+"/"+name); err != nil {
+		if files[name], err = vfs.ReadFile(fs, testDir+"/"+name); err != nil {
 			f.Fatal(err)
 		}
 	}

@@ -194,24 +194,6 @@ func indexEntries(b []byte, kind byte, entrySize int) (summary, []byte, error) {
 	return s, entries, nil
 }
 
-// readFile reads a whole small file.
-func readFile(fs vfs.FS, name string) (_ []byte, err error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, size)
-	if err := readFull(f, b, 0); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
 // readFull fills b from a position of a file.
 func readFull(f vfs.File, b []byte, pos int64) error {
 	if n, err := f.ReadAt(b, pos); n < len(b) {

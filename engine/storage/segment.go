@@ -24,7 +24,7 @@ const (
 	cleanedSuffix   = ".cleaned"
 	swapSuffix      = ".swap"
 	corruptSuffix   = ".corrupt"
-	tempSuffix      = ".tmp"
+	tempSuffix      = vfs.TempSuffix
 )
 
 // maxRelative is how far an offset may lie from its segment's base.
@@ -287,7 +287,7 @@ func (s *segment) rebuildIndexes(h *handle, interval int) (*indexes, error) {
 // readIndexes reads both index files of a segment; they must agree.
 func readIndexes(fs vfs.FS, dir string, base int64) (*indexes, summary, error) {
 	x := new(indexes)
-	b, err := readFile(fs, fileName(dir, base, indexSuffix))
+	b, err := vfs.ReadFile(fs, fileName(dir, base, indexSuffix))
 	if err != nil {
 		return nil, summary{}, err
 	}
@@ -295,7 +295,7 @@ func readIndexes(fs vfs.FS, dir string, base int64) (*indexes, summary, error) {
 	if err != nil {
 		return nil, sum, err
 	}
-	if b, err = readFile(fs, fileName(dir, base, timeIndexSuffix)); err != nil {
+	if b, err = vfs.ReadFile(fs, fileName(dir, base, timeIndexSuffix)); err != nil {
 		return nil, sum, err
 	}
 	other, err := x.decodeTimes(b)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+
+	"github.com/logarium/logarium/engine/vfs"
 )
 
 // The layout of a snapshot of the producers; docs/format/producer-snapshot.md.
@@ -153,7 +155,7 @@ func (l *Log) loadProducers(upTo int64) (from int64, err error) {
 		if at > upTo {
 			continue
 		}
-		b, err := readFile(l.fs, fileName(l.dir, at, snapshotSuffix))
+		b, err := vfs.ReadFile(l.fs, fileName(l.dir, at, snapshotSuffix))
 		if err == nil {
 			from, err = l.producers.decode(b)
 			if err == nil && from == at {

@@ -245,14 +245,20 @@ func TestArchitecture_ModulesAreUsed(t *testing.T) {
 			used[imported] = true
 		}
 	}
-	required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+) v\S+$`) // without "// indirect"
+	required := regexp.MustCompile(`(?m)^(?:require )?\s*(\S+) v\S+(?: // (.*))?$`)
 	tool := regexp.MustCompile(`(?m)^(?:tool )?\s*(\S+)$`)
 	for _, match := range tool.FindAllStringSubmatch(string(text), -1) {
 		used[match[1]] = true
 	}
 	var modules []string
 	for _, match := range required.FindAllStringSubmatch(string(text), -1) {
-		modules = append(modules, match[1])
+		switch match[2] {
+		case "indirect": // somebody else's
+		case "":
+			t.Errorf("go.mod gives no reason for %s: add it as a comment", match[1])
+		default:
+			modules = append(modules, match[1])
+		}
 	}
 	if len(modules) < 10 {
 		t.Fatalf("only %d modules were found in go.mod", len(modules))

@@ -28,6 +28,9 @@ type Partition struct {
 
 	RecordsIn, BytesIn   atomic.Int64 // appended by clients
 	RecordsOut, BytesOut atomic.Int64 // fetched by clients
+	// Appended from the leader while this replica follows: the flow of the link
+	// leader to follower.
+	RecordsReplicated, BytesReplicated atomic.Int64
 
 	LogStart      atomic.Int64 // gauge: log start offset
 	HighWatermark atomic.Int64 // gauge: high watermark
@@ -36,6 +39,8 @@ type Partition struct {
 	Segments      atomic.Int64 // gauge: segments
 	Leader        atomic.Bool  // gauge: this replica leads the partition
 	LeaderEpoch   atomic.Int32 // gauge
+	InSync        atomic.Bool  // gauge: this replica is in the ISR
+	Offline       atomic.Bool  // gauge: the broker is down, or the log cannot be used
 	_             [64]byte
 }
 

@@ -10,6 +10,13 @@ const (
 	BrokerStarted     Kind = "broker.started"      // Broker; Text is the advertised address
 	BrokerStopped     Kind = "broker.stopped"      // Broker
 	BrokerFailed      Kind = "broker.failed"       // Broker; Text is the cause (disk failure, crash)
+	BrokerKilled      Kind = "broker.killed"       // Broker; as by power: connections cut, nothing flushed
+	BrokerPaused      Kind = "broker.paused"       // Broker; it neither reads nor answers
+	BrokerResumed     Kind = "broker.resumed"      // Broker
+	BrokerRegistered  Kind = "broker.registered"   // Broker, Epoch is -1; A the broker epoch
+	BrokerFenced      Kind = "broker.fenced"       // Broker; Text is the cause (session timeout, connection lost, shutdown)
+	BrokerUnfenced    Kind = "broker.unfenced"     // Broker
+	BrokerDraining    Kind = "broker.draining"     // Broker; controlled shutdown: its leaders move away
 	ControllerElected Kind = "controller.elected"  // Broker, Epoch
 	TopicCreated      Kind = "topic.created"       // Topic; A partitions, B replication factor
 	TopicDeleted      Kind = "topic.deleted"       // Topic
@@ -18,6 +25,8 @@ const (
 	LeaderElected     Kind = "leader.elected"      // Topic, Partition, Broker (-1: none), Epoch
 	IsrShrunk         Kind = "isr.shrunk"          // Topic, Partition, Broker that left; A size after
 	IsrExpanded       Kind = "isr.expanded"        // Topic, Partition, Broker that joined; A size after
+	ReplicasChanged   Kind = "replicas.changed"    // Topic, Partition; Text is "old -> new" replicas, e.g. "[1 2] -> [2 3]"
+	FollowerStarted   Kind = "follower.started"    // Topic, Partition, Broker follows; A its log end, B the leader
 	SegmentRolled     Kind = "segment.rolled"      // Topic, Partition, Broker; A base offset of the new segment
 	SegmentDeleted    Kind = "segment.deleted"     // Topic, Partition, Broker; A base offset, B bytes
 	LogStartMoved     Kind = "log.start.moved"     // Topic, Partition, Broker; A before, B after

@@ -30,6 +30,8 @@ type Config struct {
 	Cluster      *kafka.Cluster
 	Live         *live.Live // the picture of the embedded cluster; nil: an empty one
 	Demo         Demo       // nil: none
+	Brokers      Brokers    // runs the brokers of the embedded cluster; nil: the console cannot
+	Durability   string     // what an acknowledgement of the embedded cluster waits for: group, always, os or memory; "": not known
 	Logger       *slog.Logger
 	AllowedHosts []string     // names besides the loopback ones under which browsers may call the console
 	Version      string       // of the product

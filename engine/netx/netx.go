@@ -1,5 +1,7 @@
 // Package netx is the engine's network as an interface: the real one, and one
-// in memory that can be slowed and cut. It imports the standard library alone.
+// in memory that can be slowed and cut; and the links by which the brokers of
+// one process call each other (Links), which can be slowed and cut as well. It
+// imports the standard library alone.
 package netx
 
 import (

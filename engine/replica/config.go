@@ -50,6 +50,20 @@ type Config struct {
 	// ProducerExpiration forgets an idle producer (producer.id.expiration.ms);
 	// default 24 h.
 	ProducerExpiration time.Duration
+	// Peers and Cluster are how replicas of the same partition on other brokers
+	// are reached and agreed upon; without them only a partition of one replica
+	// goes on.
+	Peers   Peers
+	Cluster Cluster
+	// LagTimeMax is how long a follower may be behind its leader before it
+	// leaves the ISR (replica.lag.time.max.ms); default 10 s (Kafka: 30 s).
+	LagTimeMax time.Duration
+	// FetchMaxBytes bounds the batches of one answer to a follower
+	// (replica.fetch.response.max.bytes); default 4 MiB (Kafka: 10 MiB).
+	FetchMaxBytes int
+	// FetchBackoff is how long a follower waits for a leader that it could not
+	// reach (replica.fetch.backoff.ms); default 100 ms (Kafka: 1 s).
+	FetchBackoff time.Duration
 }
 
 func orDefault[T comparable](v *T, def T) {
@@ -67,6 +81,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.CheckpointInterval, time.Minute)
 	orDefault(&c.OpenFiles, 1024)
 	orDefault(&c.ProducerExpiration, 24*time.Hour)
+	orDefault(&c.LagTimeMax, 10*time.Second)
+	orDefault(&c.FetchMaxBytes, 4<<20)
+	orDefault(&c.FetchBackoff, 100*time.Millisecond)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

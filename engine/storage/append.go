@@ -45,7 +45,9 @@ func (l *Log) Append(batches []byte, a AppendOptions) (Appended, error) {
 	}
 	first := l.end.Load()
 	if a.Origin == FromLeader {
-		first = l.plan[0].header.BaseOffset
+		if first, err = l.follow(first); err != nil {
+			return Appended{}, err
+		}
 	}
 	rolled := int64(-1)
 	if l.mustRoll(&c, len(batches), end) {
@@ -75,6 +77,43 @@ func (l *Log) Append(batches []byte, a AppendOptions) (Appended, error) {
 	return l.commit(batches, &c, a.Now, stamp, rolled)
 }
 
+// follow prepares the log for the leader's batches in the plan, where it ends
+// at end, and returns the offset of the first.
+func (l *Log) follow(end int64) (first int64, err error) {
+	first = l.plan[0].header.BaseOffset
+	if first < end && l.active != nil {
+		// The one segment, which is empty, begins too late.
+		l.warn("closing a file", l.active.kill())
+		if err := l.removeFiles(l.active); err != nil {
+			return 0, storageError("removing an empty segment", err)
+		}
+		l.namesDirty, l.appendable = true, false
+		l.setSegments(nil)
+	}
+	if l.sparse || first <= end && !l.planHasGaps() {
+		return first, nil
+	}
+	// Recovery must not take the gap for damage.
+	if err := l.materialize(); err != nil {
+		return 0, err
+	}
+	if err := writeOffset(l.fs, l.dir, cleanerFile, l.cleaned); err != nil {
+		return 0, storageError("writing the cleaner's offset", err)
+	}
+	l.sparse, l.namesDirty = true, true
+	return first, nil
+}
+
+// planHasGaps reports whether there are offsets that no planned batch has.
+func (l *Log) planHasGaps() bool {
+	for i := 1; i < len(l.plan); i++ {
+		if l.plan[i].header.BaseOffset > l.plan[i-1].header.LastOffset()+1 {
+			return true
+		}
+	}
+	return false
+}
+
 // forgetPlan ends an append.
 func (l *Log) forgetPlan() {
 	if cap(l.plan) > planKept {
@@ -96,7 +135,9 @@ func (l *Log) split(batches []byte, c *Config, origin Origin) (next int64, err e
 			return 0, fmt.Errorf("%w: the batch claims %d bytes, there are %d", kerr.CorruptMessage, h.Size(), len(batches)-at)
 		}
 		if origin == FromLeader {
-			if h.BaseOffset < next || h.LastOffset() < h.BaseOffset {
+			// The log of a follower may begin within a batch of the leader's.
+			within := at == 0 && h.LastOffset() >= next && l.start.Load() == next && l.Size() == 0
+			if h.BaseOffset < 0 || h.BaseOffset < next && !within || h.LastOffset() < h.BaseOffset {
 				return 0, fmt.Errorf("%w: the leader's batch has the offset %d, the next is %d", kerr.CorruptMessage, h.BaseOffset, next)
 			}
 			next = h.BaseOffset

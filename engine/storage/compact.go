@@ -21,6 +21,8 @@ type compaction struct {
 	active map[int64]bool         // producers that are remembered
 	last   map[int64]lastSequence // of those, in the dirty segments
 	out    Compacted
+	// generation is that of the log when it began.
+	generation uint64
 
 	buf []byte // a batch as read
 	dec batch.Decoder
@@ -52,7 +54,7 @@ func (l *Log) Compact(now time.Time, upTo int64) (Compacted, error) {
 		return Compacted{}, nil
 	}
 	defer l.cleaning.unlock()
-	c := &compaction{log: l, config: l.Config(), now: now}
+	c := &compaction{log: l, config: l.Config(), now: now, generation: l.generation.Load()}
 	clean, dirty, err := c.choose(upTo)
 	if err != nil || len(dirty) == 0 {
 		return Compacted{}, err
@@ -78,7 +80,7 @@ func (c *compaction) run(clean, dirty []*segment) error {
 		}
 	}
 	c.out.Through = through
-	return c.log.markCleaned(through)
+	return c.log.markCleaned(through, c.generation)
 }
 
 // choose returns the segments that were compacted before and those that are to
@@ -410,16 +412,20 @@ func (l *Log) exchange(group []*segment, by *segment) {
 	}
 }
 
-// markCleaned notes up to where the log is compacted.
-func (l *Log) markCleaned(through int64) error {
+// markCleaned notes up to where the log is compacted, unless it was truncated
+// meanwhile.
+func (l *Log) markCleaned(through int64, generation uint64) error {
 	l.admin.lock()
 	defer l.admin.unlock()
+	if l.generation.Load() != generation {
+		return errMoved
+	}
 	if err := writeOffset(l.fs, l.dir, cleanerFile, through); err != nil {
 		return storageError("writing the cleaner's offset", err)
 	}
 	l.mu.lock()
 	defer l.mu.unlock()
-	l.cleaned = through
+	l.cleaned, l.sparse = through, true
 	l.namesDirty = true
 	l.dirty.Store(true)
 	return nil

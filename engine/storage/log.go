@@ -61,6 +61,8 @@ type Log struct {
 	syncing  lock // one Sync at a time
 	cleaning lock // one Compact at a time
 	cleaned  int64
+	sparse   bool // there may be gaps between batches: compaction was here, or at the leader's
+	stale    staleRange
 }
 
 // failure is why a log takes no more writes.

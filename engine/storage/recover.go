@@ -82,7 +82,10 @@ func (r *recovery) run() error {
 	if err := r.metadata(); err != nil {
 		return err
 	}
-	if names, err = r.cleanUp(names); err != nil {
+	if err := r.finishReset(names); err != nil {
+		return storageError("finishing a reset", err)
+	}
+	if names, err = r.cleanUp(); err != nil {
 		return storageError("finishing what was under way", err)
 	}
 	r.checkpoints()
@@ -121,8 +124,12 @@ func (r *recovery) metadata() error {
 }
 
 // cleanUp finishes what a crash left half done, and returns the names left.
-func (r *recovery) cleanUp(names []string) ([]string, error) {
+func (r *recovery) cleanUp() ([]string, error) {
 	l := r.log
+	names, err := l.fs.List(l.dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		switch path.Ext(name) {
 		case tempSuffix, deletedSuffix, cleanedSuffix:
@@ -152,12 +159,18 @@ func (r *recovery) checkpoints() {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		l.warn("checkpoint left aside: "+logStartFile, err)
 	}
+	l.sparse = true
 	if l.cleaned, err = readOffset(l.fs, l.dir, cleanerFile); err != nil {
 		l.cleaned = 0
+		l.sparse = !errors.Is(err, fs.ErrNotExist) // it was there
 		if !errors.Is(err, fs.ErrNotExist) {
 			l.warn("checkpoint left aside: "+cleanerFile, err)
 		}
 	}
+	if l.stale, err = readStale(l.fs, l.dir); err != nil {
+		l.warn("checkpoint left aside: "+truncationFile, err)
+	}
+	r.options.RecoveryPoint = l.stale.trusted(r.options.RecoveryPoint)
 	lines, err := readCheckpoint(l.fs, l.dir, epochsFile)
 	if err == nil {
 		err = l.epochs.decode(lines)
@@ -303,7 +316,8 @@ func (l *Log) checkTie(sum summary) (err error) {
 func (r *recovery) settle() error {
 	l := r.log
 	l.setSegments(r.segments)
-	end, start := int64(0), l.start.Load()
+	start := l.start.Load()
+	end := start
 	if n := len(r.segments); n > 0 {
 		end = r.segments[n-1].end.Load()
 		start = max(start, r.segments[0].base)

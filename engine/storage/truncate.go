@@ -13,8 +13,8 @@ import (
 // Truncate cuts the log so that to is its end, or the base offset of the batch
 // that holds it. A follower does this to what its leader does not have.
 //
-// What is synced falls with it: a recovery point above to that the caller
-// stored must be stored anew before more is appended.
+// What is synced falls with it. A recovery point above to that the caller had
+// stored is known from then on to be of what was cut.
 func (l *Log) Truncate(to int64) error {
 	l.admin.lock()
 	defer l.admin.unlock()
@@ -23,11 +23,11 @@ func (l *Log) Truncate(to int64) error {
 	if err := l.writable(); err != nil {
 		return err
 	}
-	if to >= l.end.Load() || l.active == nil {
-		return nil
-	}
 	if to < l.start.Load() {
 		return fmt.Errorf("%w: truncating to %d, the log starts at %d", kerr.OffsetOutOfRange, to, l.start.Load())
+	}
+	if to >= l.end.Load() || l.active == nil {
+		return nil
 	}
 	l.generation.Add(1)
 	defer l.generation.Add(1)
@@ -73,6 +73,23 @@ func (l *Log) truncate(to int64) error {
 	return nil
 }
 
+// noteStale makes it durable that recovery points above an offset are not to be
+// believed, if such a one may have been stored.
+func (l *Log) noteStale(to int64) error {
+	if l.synced.Load() <= to {
+		return nil
+	}
+	stale := l.stale.widened(to, l.synced.Load())
+	if err := stale.save(l.fs, l.dir); err != nil {
+		return err
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return err
+	}
+	l.stale = stale
+	return nil
+}
+
 // cutSegment cuts a segment's file and returns it as a new segment: hints and
 // indexes that readers of the old one still write go nowhere.
 func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
@@ -100,6 +117,9 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 	}
 	if kept.end.Load() < to && size == 0 {
 		kept.end.Store(kept.base)
+	}
+	if err := l.noteStale(kept.end.Load()); err != nil {
+		return nil, err
 	}
 	for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
 		if err := l.fs.Remove(old.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {

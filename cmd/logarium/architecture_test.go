@@ -161,7 +161,7 @@ func TestArchitecture_Imports(t *testing.T) {
 }
 
 // pure are the packages that are given the time and return what is to be done.
-var pure = []string{"engine/batch", "engine/metadata", "engine/coordinator/group"}
+var pure = []string{"engine/batch", "engine/metadata", "engine/coordinator/group", "engine/sim/check"}
 
 func TestArchitecture_PurePackages(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}

@@ -38,6 +38,7 @@ type Config struct {
 	Logger     *slog.Logger
 	Limits     Limits
 	LogDir     string // where the logs are, as clients are told; empty: "memory"
+	Gate       *Gate  // what pauses the broker; nil: nothing does
 }
 
 // Broker serves Kafka's protocol for one broker.
@@ -56,6 +57,10 @@ type Broker struct {
 
 	producerIDs producerIDs
 
+	gate      *Gate
+	cut       context.Context // ends when the broker's connections are cut
+	cutAll    context.CancelFunc
+	unwatch   func() // ends follow
 	listeners []Listener
 	accepting sync.WaitGroup
 	serving   sync.WaitGroup
@@ -82,12 +87,18 @@ func Start(cfg Config) (*Broker, error) {
 	b := &Broker{
 		id: cfg.ID, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
 		log: cfg.Logger.With("broker", cfg.ID), logDir: cmp.Or(cfg.LogDir, "memory"), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
-		conns: map[*conn]struct{}{}, perIP: map[string]int{},
+		conns: map[*conn]struct{}{}, perIP: map[string]int{}, gate: cfg.Gate,
 	}
+	if b.gate == nil {
+		b.gate = new(Gate)
+	}
+	b.cut, b.cutAll = context.WithCancel(context.Background())
 	b.sessions = newFetchSessions(b.limits)
 	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
-	b.meta.Watch(b.follow)
+	b.unwatch = b.meta.Watch(b.follow)
 	if errors.Is(b.unfit, replica.ErrForeign) {
+		b.unwatch()
+		b.cutAll()
 		return nil, b.unfit
 	}
 	for _, l := range cfg.Listeners {
@@ -129,25 +140,12 @@ func (b *Broker) advertised() string {
 
 // Close stops accepting, lets the requests in hand be answered until ctx ends,
 // and closes all connections. A ctx that has ended already cuts them at once.
-// What Config holds stays open.
+// What Config holds stays open. It does nothing after another Close or Kill.
 func (b *Broker) Close(ctx context.Context) error {
-	b.mu.Lock()
-	if b.closing {
-		b.mu.Unlock()
+	if !b.begin((*conn).drain) {
 		return nil
 	}
-	b.closing = true
-	for c := range b.conns {
-		c.drain()
-	}
-	b.mu.Unlock()
-	var errs []error
-	for _, l := range b.listeners {
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, fmt.Errorf("closing listener %s: %w", l.Name, err))
-		}
-	}
-	b.accepting.Wait()
+	err := b.closeListeners()
 	done := make(chan struct{})
 	go func() {
 		b.serving.Wait()
@@ -156,14 +154,64 @@ func (b *Broker) Close(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		b.mu.Lock()
-		for c := range b.conns {
-			c.kill()
-		}
-		b.mu.Unlock()
+		b.each((*conn).kill)
 		<-done
 	}
+	b.cutAll()
+	b.unwatch()
 	b.hub.Emit(event.State{Kind: event.BrokerStopped, Broker: b.id, Partition: -1})
+	return err
+}
+
+// Kill ends the broker as the loss of power would, as far as clients can tell:
+// their connections are reset, and no answer goes out any more. It cuts a Close
+// that is under way short. What Config holds stays open; the controller, which
+// is to be closed next, may still call a function that does nothing.
+func (b *Broker) Kill() error {
+	first := b.begin((*conn).reset)
+	b.cutAll()
+	if !first { // a Close is under way
+		b.each((*conn).reset)
+	}
+	err := b.closeListeners()
+	b.serving.Wait()
+	b.hub.Emit(event.State{Kind: event.BrokerKilled, Broker: b.id, Partition: -1})
+	return err
+}
+
+// begin takes no more connections and does end to each; false if that was done
+// before.
+func (b *Broker) begin(end func(*conn)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing {
+		return false
+	}
+	b.closing = true
+	for c := range b.conns {
+		end(c)
+	}
+	return true
+}
+
+// each does something to all connections.
+func (b *Broker) each(do func(*conn)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.conns {
+		do(c)
+	}
+}
+
+// closeListeners closes the listeners and waits until nothing is accepted.
+func (b *Broker) closeListeners() error {
+	var errs []error
+	for _, l := range b.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, fmt.Errorf("closing listener %s: %w", l.Name, err))
+		}
+	}
+	b.accepting.Wait()
 	return errors.Join(errs...)
 }
 

@@ -62,6 +62,7 @@ func (c *conn) serve() {
 	defer func() { c.recovered(recover(), "reading", c.clientID) }()
 	for {
 		f, err := c.frames.next(c.alive, c.open, c.admit)
+		c.b.gate.pass(c.open.Done())
 		if err != nil {
 			if errors.Is(err, errIdle) && c.waiting.Load() > 0 && c.alive.Err() == nil {
 				continue
@@ -100,6 +101,15 @@ func (c *conn) drain() {
 func (c *conn) kill() {
 	c.cut()
 	_ = c.nc.Close()
+}
+
+// reset is kill, and the client gets a reset instead of an orderly end, as when
+// the process or the power is gone.
+func (c *conn) reset() {
+	if l, ok := c.nc.(interface{ SetLinger(seconds int) error }); ok {
+		_ = l.SetLinger(0) // fails only on a closed connection
+	}
+	c.kill()
 }
 
 // recovered logs a panic, v, and closes the connection: it harms nobody else.
@@ -308,6 +318,7 @@ func (c *conn) send(req *request, resp kmsg.Response) error {
 	}
 	binary.BigEndian.PutUint32(buf.b, uint32(size))
 	c.pieces = pieces
+	c.b.gate.pass(c.open.Done())
 	err := c.flush(pieces)
 	clear(c.pieces)
 	return err
@@ -316,18 +327,26 @@ func (c *conn) send(req *request, resp kmsg.Response) error {
 // minFrameOut is the buffer that an answer starts in.
 const minFrameOut = 1 * kib
 
+// patience is into how many parts WriteTimeout is divided: a client's silence
+// is measured that finely.
+const patience = 4
+
 // flush writes pieces in one system call where the network can. It fails when
 // the client takes nothing for WriteTimeout.
 func (c *conn) flush(pieces net.Buffers) error {
+	silent := 0
 	for {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.limits.WriteTimeout)); err != nil {
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.b.limits.WriteTimeout / patience)); err != nil {
 			return err
 		}
 		n, err := pieces.WriteTo(c.nc)
 		if err == nil {
 			return nil
 		}
-		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if silent++; n > 0 {
+			silent = 0
+		}
+		if silent == patience || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}

@@ -31,8 +31,7 @@ type Limits struct {
 	// MinFrameRate in bytes a second; default 256 KiB/s.
 	MinFrameRate int
 	// WriteTimeout closes a connection that takes no byte of an answer for so
-	// long, counted anew each time it has passed and some were taken; default
-	// 30 s.
+	// long, give or take a quarter; default 30 s.
 	WriteTimeout time.Duration
 	// FetchSessions is how many incremental fetch sessions (KIP-227) are kept
 	// (max.incremental.fetch.session.cache.slots); default 1000.

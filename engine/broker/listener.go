@@ -12,6 +12,7 @@ func (b *Broker) accept(l Listener) {
 	pause := time.Duration(0)
 	for {
 		nc, err := l.Accept()
+		b.gate.pass(b.cut.Done())
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -25,7 +26,10 @@ func (b *Broker) accept(l Listener) {
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), maxPause)
 			b.complain("cannot accept a connection", "listener", l.Name, "err", err)
-			time.Sleep(pause)
+			select {
+			case <-time.After(pause):
+			case <-b.cut.Done():
+			}
 			continue
 		}
 		pause = 0

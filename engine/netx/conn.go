@@ -39,6 +39,7 @@ type Conn struct {
 	local, remote endpoint
 	out, in       *stream
 	closed        atomic.Bool
+	abrupt        atomic.Bool // Close resets
 }
 
 // wrap gives an error the words and the type that package net would.
@@ -86,10 +87,26 @@ func (c *Conn) CloseRead() error {
 	return nil
 }
 
-// Close implements net.Conn. What was written is still delivered.
+// SetLinger says what Close does with what was written, as for a net.TCPConn:
+// with 0 seconds it is lost, and the other end gets "connection reset by peer".
+// Any other number changes nothing.
+func (c *Conn) SetLinger(seconds int) error {
+	if c.closed.Load() {
+		return c.wrap("set", net.ErrClosed)
+	}
+	c.abrupt.Store(seconds == 0)
+	return nil
+}
+
+// Close implements net.Conn. What was written is still delivered, unless
+// SetLinger said otherwise.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.wrap("close", net.ErrClosed)
+	}
+	if c.abrupt.Load() {
+		c.out.reset()
+		c.in.reset()
 	}
 	c.out.closeWrite(net.ErrClosed)
 	c.in.closeRead(net.ErrClosed)

@@ -35,6 +35,7 @@ func handleMetadata(b *Broker, r *request) reply {
 					refused[res.Name] = res.Err
 				}
 			}
+			b.settle(ctx)
 			return b.metadata(r, req, b.meta.Image(), refused)
 		})
 	}

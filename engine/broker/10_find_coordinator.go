@@ -105,6 +105,7 @@ func coordinatorOf(img *metadata.Image, kind int8, key string) (int32, *refusal)
 // else has just made it is no error.
 func (b *Broker) makeOffsetsTopic(ctx context.Context) error {
 	result := b.meta.CreateTopics(ctx, []controller.NewTopic{offsetsTopic(b.meta.Image())}, false)[0]
+	b.settle(ctx)
 	if errors.Is(result.Err, kerr.TopicAlreadyExists) {
 		return nil
 	}

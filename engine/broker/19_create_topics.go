@@ -27,6 +27,7 @@ func handleCreateTopics(b *Broker, r *request) reply {
 		ctx, cancel := within(ctx, req.TimeoutMillis)
 		defer cancel()
 		results := b.meta.CreateTopics(ctx, topics, req.ValidateOnly)
+		b.settle(ctx)
 		img := b.meta.Image()
 		resp := kmsg.NewPtrCreateTopicsResponse()
 		resp.Topics = make([]kmsg.CreateTopicsResponseTopic, 0, len(results))

@@ -43,6 +43,7 @@ func handleDeleteTopics(b *Broker, r *request) reply {
 				resp.Topics = append(resp.Topics, b.deletedTopic(res, refs[i].ID.IsZero()))
 			}
 		}
+		b.settle(ctx)
 		return resp
 	})
 }

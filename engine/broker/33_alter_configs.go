@@ -57,6 +57,7 @@ func (b *Broker) alterConfigs(ctx context.Context, all []controller.ConfigAltera
 	for i, res := range b.meta.AlterConfigs(ctx, known, validateOnly) {
 		out[at[i]] = res
 	}
+	b.settle(ctx)
 	return out
 }
 

@@ -36,6 +36,7 @@ func handleCreatePartitions(b *Broker, r *request) reply {
 			t.ErrorCode, t.ErrorMessage = b.codeOf(res.Err)
 			resp.Topics = append(resp.Topics, t)
 		}
+		b.settle(ctx)
 		return resp
 	})
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/logarium/logarium/engine/controller"
 	"github.com/logarium/logarium/engine/coordinator"
 	"github.com/logarium/logarium/engine/event"
-	"github.com/logarium/logarium/engine/metadata"
 	"github.com/logarium/logarium/engine/replica"
 )
 
@@ -39,6 +38,8 @@ type Config struct {
 	Limits     Limits
 	LogDir     string // where the logs are, as clients are told; empty: "memory"
 	Gate       *Gate  // what pauses the broker; nil: nothing does
+	// Progress is shared by all brokers of the process; nil: this one is alone.
+	Progress *Progress
 }
 
 // Broker serves Kafka's protocol for one broker.
@@ -60,7 +61,9 @@ type Broker struct {
 	gate      *Gate
 	cut       context.Context // ends when the broker's connections are cut
 	cutAll    context.CancelFunc
-	unwatch   func() // ends follow
+	progress  *Progress
+	follower  *follower
+	unwatch   func() // ends what the follower is told
 	listeners []Listener
 	accepting sync.WaitGroup
 	serving   sync.WaitGroup
@@ -69,8 +72,6 @@ type Broker struct {
 	conns   map[*conn]struct{}
 	perIP   map[string]int
 	closing bool
-
-	unfit error // of the first call of follow, which is inside Start
 }
 
 // Start follows the metadata and begins to accept clients.
@@ -87,45 +88,22 @@ func Start(cfg Config) (*Broker, error) {
 	b := &Broker{
 		id: cfg.ID, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
 		log: cfg.Logger.With("broker", cfg.ID), logDir: cmp.Or(cfg.LogDir, "memory"), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
-		conns: map[*conn]struct{}{}, perIP: map[string]int{}, gate: cfg.Gate,
+		conns: map[*conn]struct{}{}, perIP: map[string]int{}, gate: cfg.Gate, progress: cfg.Progress,
 	}
-	if b.gate == nil {
-		b.gate = new(Gate)
-	}
+	orDefault(&b.gate, new(Gate))
+	orDefault(&b.progress, NewProgress())
 	b.cut, b.cutAll = context.WithCancel(context.Background())
 	b.sessions = newFetchSessions(b.limits)
 	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
-	b.unwatch = b.meta.Watch(b.follow)
-	if errors.Is(b.unfit, replica.ErrForeign) {
-		b.unwatch()
+	if err := b.follow(b.cut); err != nil {
 		b.cutAll()
-		return nil, b.unfit
+		return nil, err
 	}
 	for _, l := range cfg.Listeners {
 		b.accepting.Go(func() { b.accept(l) })
 	}
 	b.hub.Emit(event.State{Kind: event.BrokerStarted, Broker: b.id, Partition: -1, Text: b.advertised()})
 	return b, nil
-}
-
-// follow brings the replicas and coordinators to a new image. It runs on the
-// controller's goroutine, before the requester of the change has its answer.
-func (b *Broker) follow(img *metadata.Image, d *metadata.Delta) {
-	b.mu.Lock()
-	closing := b.closing
-	b.mu.Unlock()
-	if closing || b.unfit != nil {
-		return
-	}
-	err := b.replicas.Apply(img, d)
-	if errors.Is(err, replica.ErrForeign) {
-		b.unfit = err
-		return
-	}
-	if err != nil {
-		b.log.Error("cannot follow a change of the metadata everywhere; the partitions named answer with a storage error", "err", err)
-	}
-	b.electCoordinators(img, d)
 }
 
 // advertised is the address of the first listener as clients are told it.
@@ -159,6 +137,8 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.cutAll()
 	b.unwatch()
+	<-b.follower.ended
+	b.progress.forget(b.id)
 	b.hub.Emit(event.State{Kind: event.BrokerStopped, Broker: b.id, Partition: -1})
 	return err
 }
@@ -175,6 +155,8 @@ func (b *Broker) Kill() error {
 	}
 	err := b.closeListeners()
 	b.serving.Wait()
+	<-b.follower.ended
+	b.progress.forget(b.id)
 	b.hub.Emit(event.State{Kind: event.BrokerKilled, Broker: b.id, Partition: -1})
 	return err
 }

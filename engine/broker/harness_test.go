@@ -139,6 +139,7 @@ func (n *testNode) createTopic(name string, partitions int32, configs ...string)
 	}
 	res := n.controller.CreateTopics(context.Background(), []controller.NewTopic{topic}, false)
 	must(n.t, res[0].Err)
+	n.broker.settle(context.Background())
 	return n.controller.Image().Topic(name)
 }
 
@@ -227,4 +228,5 @@ func (n *testNode) deleteTopic(name string) {
 	n.t.Helper()
 	res := n.controller.DeleteTopics(context.Background(), []controller.TopicRef{{Name: name}})
 	must(n.t, res[0].Err)
+	n.broker.settle(context.Background())
 }

@@ -149,7 +149,7 @@ func (e *Engine) openController(ctx context.Context) error {
 	var err error
 	e.controller, err = controller.Open(ctx, controller.Config{
 		ID: first.id, Voters: []int32{first.id}, FS: first.fs, Dir: metadataDir,
-		Brokers: brokers, StaticDefaults: e.cfg.Settings, Hub: e.cfg.Events, Logger: e.log,
+		Brokers: brokers, StaticDefaults: e.cfg.Settings, Hub: e.cfg.Events, Logger: e.log, SessionTimeout: -1,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the metadata log: %w", err)

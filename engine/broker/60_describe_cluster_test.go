@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/logarium/logarium/engine/controller"
 	"github.com/logarium/logarium/engine/metadata"
 )
 
@@ -15,7 +16,7 @@ func TestDescribeCluster_EveryVersion(t *testing.T) {
 	n := startNode(t, nodeOptions{})
 	// Brokers that the client's listener does not lead to, or that are fenced, are not told.
 	for id, listener := range map[int32]string{2: "OTHER", 3: "PLAINTEXT"} {
-		_, err := n.controller.RegisterBroker(context.Background(), metadata.Broker{ID: id, Rack: "r", Listeners: []metadata.Listener{{Name: listener, Host: "h", Port: 1}}})
+		_, err := n.controller.RegisterBroker(context.Background(), controller.Registration{Broker: metadata.Broker{ID: id, Rack: "r", Listeners: []metadata.Listener{{Name: listener, Host: "h", Port: 1}}}})
 		must(t, err)
 	}
 	must(t, n.controller.FenceBroker(context.Background(), 3))

@@ -12,15 +12,21 @@ import (
 
 // Config is what a controller needs to open.
 type Config struct {
-	ID     int32   // this voter; one of Voters, above 0
-	Voters []int32 // all voters, the same for each of them
-	FS     vfs.FS
-	Dir    string // folder of the metadata log in FS; "__cluster_metadata-0" if empty
-	// Transport carries messages between voters. It may be nil if there is one voter.
-	Transport Transport
-	// Brokers are registered, or registered again where their listeners have
-	// changed, by the first controller that is elected; brokers of earlier runs
-	// that are missing here are fenced. Nil leaves registrations alone.
+	ID int32 // this broker's, above 0; one of Voters or Learners
+	// Voters are the brokers whose controllers decide by majority, Learners all
+	// others: they have the log and the image, and ask the voters. Both are the
+	// same for all controllers of a cluster.
+	Voters, Learners []int32
+	FS               vfs.FS
+	Dir              string // folder of the metadata log in FS; "__cluster_metadata-0" if empty
+	// Peers reaches the other controllers. It may be nil if there is none.
+	Peers Peers
+	// Brokers are those that start with this process, each with the incarnation
+	// of this run, the same for all controllers. The first active controller of
+	// the process registers them, unfenced and with the partitions that they
+	// led and were in sync for, under new leader epochs; brokers of earlier runs
+	// that are missing here are fenced. Nil for a controller that starts later,
+	// whose broker registers itself.
 	Brokers []metadata.Broker
 	// StaticDefaults are broker settings given at start.
 	StaticDefaults map[string]string
@@ -28,10 +34,15 @@ type Config struct {
 	ClusterID string
 	Hub       *event.Hub
 	Logger    *slog.Logger
-	// TickInterval is the unit of raft's clock, 50 ms if 0: a leader sends
-	// heartbeats each tick, and an election starts after 10 to 19 silent ticks.
-	// A single voter has no clock.
+	// TickInterval is the unit of raft's clock, 50 ms if 0: an election starts
+	// after 10 to 19 ticks without a leader's word. A single voter and a learner
+	// have no clock.
 	TickInterval time.Duration
+	// SessionTimeout is how long a broker counts as alive without a heartbeat
+	// (broker.session.timeout.ms); 0: as that setting says; negative: for ever.
+	SessionTimeout time.Duration
+	// Campaign has the voter stand for election at once, as Prepare advises.
+	Campaign bool
 	// MaxReplicationFactor is the highest replication factor that topics may
 	// have, 1 if 0.
 	MaxReplicationFactor int
@@ -42,12 +53,16 @@ type Config struct {
 	NewID func() metadata.UUID
 }
 
-// Transport carries raft messages to other voters. The receiver hands them to
-// Controller.Receive.
-type Transport interface {
-	// Send sends a message or loses it. It must not block and must not keep
-	// the slice.
+// Peers reaches the controllers of other brokers.
+type Peers interface {
+	// Send sends a raft message, which the receiver hands to
+	// Controller.Receive, or loses it. It must not block; the message is not
+	// changed afterwards.
 	Send(to int32, message []byte)
+	// Ask goes to another broker, calls fn with its controller, and comes back.
+	// It returns ctx's error soon after ctx has ended, and never before fn has
+	// returned; an error at once if that broker is down.
+	Ask(ctx context.Context, to int32, fn func(*Controller) error) error
 }
 
 // NewTopic asks for a topic.
@@ -171,19 +186,6 @@ func (c *Controller) AlterConfigs(ctx context.Context, alterations []ConfigAlter
 		}
 		return out
 	})
-}
-
-// RegisterBroker registers a broker, unfenced, and returns its epoch. Partitions
-// without a leader whose in-sync replica it is get one.
-func (c *Controller) RegisterBroker(ctx context.Context, b metadata.Broker) (epoch int64, err error) {
-	r := call(ctx, c, command[brokerResult](registerBroker{b}), func(err error) brokerResult { return brokerResult{err: err} })
-	return r.epoch, r.err
-}
-
-// FenceBroker takes the leadership of all its partitions from a broker that
-// stops or has failed.
-func (c *Controller) FenceBroker(ctx context.Context, id int32) error {
-	return call(ctx, c, command[brokerResult](fenceBroker{id}), func(err error) brokerResult { return brokerResult{err: err} }).err
 }
 
 // AllocateProducerIDs gives a broker the producer ids first to first+count-1.

@@ -39,6 +39,10 @@ type link struct {
 	from int32
 }
 
+func (l link) Ask(_ context.Context, to int32, fn func(*Controller) error) error {
+	return fn(l.nodes[to])
+}
+
 func (l link) Send(to int32, message []byte) {
 	l.mu.Lock()
 	c := l.nodes[to]
@@ -68,7 +72,7 @@ func newCluster(t *testing.T, voters int32, tweak func(*Config)) *cluster {
 func (c *cluster) start(id int32) {
 	c.t.Helper()
 	cfg := Config{
-		ID: id, FS: c.disks[id], Transport: link{c, id}, Brokers: testBrokers(3),
+		ID: id, FS: c.disks[id], Peers: link{c, id}, Brokers: testBrokers(3),
 		Hub: c.hub, Logger: slog.New(slog.DiscardHandler),
 	}
 	for v := range c.disks {

@@ -54,7 +54,7 @@ func (m *machine) begin(img *metadata.Image, cfg Config, epoch int32) ([]metadat
 	}
 	for _, b := range img.Brokers() {
 		if !here[b.ID] && !b.Fenced {
-			recs = append(recs, metadata.BrokerChangeRecord{ID: b.ID, Fenced: true})
+			recs = append(recs, metadata.BrokerChangeRecord{ID: b.ID, Fenced: true, Cause: metadata.CauseGone})
 		}
 	}
 	return withElections(img, recs)
@@ -125,9 +125,12 @@ func elect(t *metadata.Topic, n int32, alive map[int32]bool) (metadata.Partition
 	return r, r.ISR != nil || r.Leader != metadata.LeaderUnchanged
 }
 
-type registerBroker struct{ broker metadata.Broker }
+type registerBroker Registration
 
-type fenceBroker struct{ id int32 }
+type fenceBroker struct {
+	id    int32
+	cause metadata.Cause
+}
 
 type brokerResult struct {
 	epoch int64
@@ -135,10 +138,10 @@ type brokerResult struct {
 }
 
 func (r registerBroker) run(_ *machine, img *metadata.Image, _ time.Time) ([]metadata.Record, brokerResult) {
-	if r.broker.ID < 1 {
-		return nil, brokerResult{err: metadata.Refuse(kerr.InvalidRequest, "Broker id %d is not above 0.", r.broker.ID)}
+	if r.Broker.ID < 1 {
+		return nil, brokerResult{err: metadata.Refuse(kerr.InvalidRequest, "Broker id %d is not above 0.", r.Broker.ID)}
 	}
-	reg := registration(img, nil, r.broker)
+	reg := registration(img, nil, r.Broker)
 	recs, err := withElections(img, []metadata.Record{reg})
 	return recs, brokerResult{epoch: reg.Epoch, err: err}
 }
@@ -151,7 +154,7 @@ func (r fenceBroker) run(_ *machine, img *metadata.Image, _ time.Time) ([]metada
 	case b.Fenced:
 		return nil, brokerResult{epoch: b.Epoch}
 	}
-	recs, err := withElections(img, []metadata.Record{metadata.BrokerChangeRecord{ID: r.id, Fenced: true}})
+	recs, err := withElections(img, []metadata.Record{metadata.BrokerChangeRecord{ID: r.id, Fenced: true, Cause: r.cause}})
 	return recs, brokerResult{epoch: b.Epoch, err: err}
 }
 

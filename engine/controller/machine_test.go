@@ -297,11 +297,11 @@ func TestFenceBroker_MovesLeadership(t *testing.T) {
 	w := newWorld(t, 3, 3, nil)
 	w.create(NewTopic{Name: "one", Partitions: -1, ReplicationFactor: -1, Assignment: manual([]int32{2})},
 		NewTopic{Name: "three", Partitions: -1, ReplicationFactor: -1, Assignment: manual([]int32{2, 3, 1})})
-	if r := run(w, command[brokerResult](fenceBroker{2})); r.err != nil {
+	if r := run(w, command[brokerResult](fenceBroker{id: 2})); r.err != nil {
 		t.Fatal(r.err)
 	}
 	got := fmt.Sprintf("%+v %+v", w.img.Topic("one").Partitions[0], w.img.Topic("three").Partitions[0])
-	want := "{Leader:-1 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2] ISR:[2]} {Leader:3 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2 3 1] ISR:[3 1]}"
+	want := "{Leader:-1 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2] ISR:[2] Adding:[] Removing:[] ELR:[] LastKnownELR:[]} {Leader:3 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2 3 1] ISR:[3 1] Adding:[] Removing:[] ELR:[] LastKnownELR:[]}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -314,7 +314,7 @@ func TestFenceBroker_MovesLeadership(t *testing.T) {
 			t.Error("a fenced broker was given a partition")
 		}
 	}
-	r := run(w, command[brokerResult](registerBroker{testBrokers(3)[1]}))
+	r := run(w, command[brokerResult](registerBroker{Broker: testBrokers(3)[1]}))
 	if b, _ := w.img.Broker(2); r.err != nil || b.Fenced || b.Epoch != r.epoch {
 		t.Errorf("registered again: %+v, %+v", b, r)
 	}
@@ -324,7 +324,7 @@ func TestFenceBroker_MovesLeadership(t *testing.T) {
 	if p := w.img.Topic("three").Partitions[0]; p.Leader != 3 {
 		t.Errorf("%+v", p)
 	}
-	if r := run(w, command[brokerResult](fenceBroker{9})); !errors.Is(r.err, kerr.BrokerIDNotRegistered) {
+	if r := run(w, command[brokerResult](fenceBroker{id: 9})); !errors.Is(r.err, kerr.BrokerIDNotRegistered) {
 		t.Errorf("%v", r.err)
 	}
 }
@@ -363,7 +363,7 @@ func TestEvents_TellEachChange(t *testing.T) {
 	if err := c.FenceBroker(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.RegisterBroker(ctx, cfg.Brokers[0]); err != nil {
+	if _, err := c.RegisterBroker(ctx, Registration{Broker: cfg.Brokers[0]}); err != nil {
 		t.Fatal(err)
 	}
 	c.DeleteTopics(ctx, []TopicRef{{Name: "t"}})

@@ -112,8 +112,8 @@ func (cfg *Config) fill() error {
 	if cfg.ID < 1 || !slices.Contains(cfg.Voters, cfg.ID) {
 		return fmt.Errorf("controller %d is not one of the voters %v", cfg.ID, cfg.Voters)
 	}
-	if len(cfg.Voters) > 1 && cfg.Transport == nil {
-		return errors.New("several voters need a transport")
+	if len(cfg.Voters) > 1 && cfg.Peers == nil {
+		return errors.New("several voters need Peers")
 	}
 	if cfg.FS == nil || cfg.Hub == nil || cfg.Logger == nil {
 		return errors.New("a controller needs a file system, an event hub and a logger")

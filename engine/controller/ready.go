@@ -74,7 +74,7 @@ func (c *Controller) send(m *raftpb.Message) error {
 	if err != nil {
 		return fmt.Errorf("encode a message: %w", err)
 	}
-	c.cfg.Transport.Send(int32(m.GetTo()), b)
+	c.cfg.Peers.Send(int32(m.GetTo()), b)
 	if m.GetType() == raftpb.MsgSnap {
 		// Whether it arrives is seen by the follower's next answer: raft asks
 		// from there, and sends the snapshot again if it must.

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,8 +44,8 @@ type editor struct {
 	folded       tableEditor[string, string]
 
 	open    map[UUID]*openTopic
-	order   []*openTopic // as they were first touched
-	brokers map[int32]bool
+	order   []*openTopic               // as they were first touched
+	brokers map[int32]Cause            // touched, with the last cause
 	configs map[string]map[string]bool // broker settings touched, by resource name
 	elected bool
 }
@@ -54,7 +55,7 @@ type openTopic struct {
 	before     *Topic // nil: made in this run
 	now        *Topic // a copy that may be changed; nil: removed
 	copied     bool   // now.Partitions is a copy as well
-	partitions map[int32]bool
+	partitions map[int32]Cause
 	settings   map[string]bool
 }
 
@@ -83,7 +84,7 @@ func (e *editor) add(o *openTopic) {
 }
 
 // own makes the partitions of the topic ones that may be changed.
-func (o *openTopic) own(partition int32) {
+func (o *openTopic) own(partition int32, cause Cause) {
 	if o.before == nil {
 		return
 	}
@@ -91,9 +92,9 @@ func (o *openTopic) own(partition int32) {
 		o.now.Partitions, o.copied = slices.Clone(o.now.Partitions), true
 	}
 	if o.partitions == nil {
-		o.partitions = make(map[int32]bool)
+		o.partitions = make(map[int32]Cause)
 	}
-	o.partitions[partition] = true
+	o.partitions[partition] = cause
 }
 
 func (r ClusterRecord) apply(e *editor) error {
@@ -117,7 +118,7 @@ func (r BrokerRegistrationRecord) apply(e *editor) error {
 		return fmt.Errorf("broker id %d is negative", r.ID)
 	}
 	b := Broker(r)
-	at, ok := e.broker(r.ID)
+	at, ok := e.broker(r.ID, CauseRegistration)
 	if ok {
 		e.next.brokers[at] = b
 	} else {
@@ -127,21 +128,56 @@ func (r BrokerRegistrationRecord) apply(e *editor) error {
 }
 
 func (r BrokerChangeRecord) apply(e *editor) error {
-	at, ok := e.broker(r.ID)
+	at, ok := e.broker(r.ID, r.Cause)
 	if !ok {
 		return fmt.Errorf("broker %d is not registered", r.ID)
 	}
-	e.next.brokers[at].Fenced = r.Fenced
+	e.next.brokers[at].Fenced, e.next.brokers[at].Draining = r.Fenced, r.Draining
+	return nil
+}
+
+func (r UnregisterBrokerRecord) apply(e *editor) error {
+	at, ok := e.broker(r.ID, CauseRequest)
+	if !ok {
+		return fmt.Errorf("broker %d is not registered", r.ID)
+	}
+	e.next.brokers = slices.Delete(e.next.brokers, at, at+1)
+	return nil
+}
+
+func (LeaderEpochsRecord) apply(e *editor) error {
+	var led []UUID
+	e.byID.each(func(id UUID, t *Topic) {
+		if slices.ContainsFunc(t.Partitions, func(p Partition) bool { return p.Leader != NoLeader }) {
+			led = append(led, id)
+		}
+	})
+	slices.SortFunc(led, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
+	for _, id := range led {
+		o, err := e.topic(id)
+		if err != nil {
+			return err
+		}
+		for n := range o.now.Partitions {
+			if o.now.Partitions[n].Leader == NoLeader {
+				continue
+			}
+			o.own(int32(n), CauseStart)
+			p := &o.now.Partitions[n]
+			p.LeaderEpoch++
+			p.PartitionEpoch++
+		}
+	}
 	return nil
 }
 
 // broker finds a broker in a list that may be changed.
-func (e *editor) broker(id int32) (int, bool) {
+func (e *editor) broker(id int32, cause Cause) (int, bool) {
 	if e.brokers == nil {
-		e.brokers = make(map[int32]bool)
+		e.brokers = make(map[int32]Cause)
 		e.next.brokers = slices.Clone(e.next.brokers)
 	}
-	e.brokers[id] = true
+	e.brokers[id] = cause
 	return e.next.findBroker(id)
 }
 
@@ -170,9 +206,10 @@ func (r PartitionRecord) apply(e *editor) error {
 	if int(r.Partition) != len(o.now.Partitions) {
 		return fmt.Errorf("partition %d of %q is not the next of %d", r.Partition, o.now.Name, len(o.now.Partitions))
 	}
-	o.own(r.Partition)
+	o.own(r.Partition, CauseNone)
 	o.now.Partitions = append(o.now.Partitions, Partition{
 		Leader: r.Leader, LeaderEpoch: r.LeaderEpoch, PartitionEpoch: r.PartitionEpoch, Replicas: r.Replicas, ISR: r.ISR,
+		Adding: some(r.Adding), Removing: some(r.Removing), ELR: some(r.ELR), LastKnownELR: some(r.LastKnownELR),
 	})
 	e.next.partitions++
 	return nil
@@ -186,7 +223,7 @@ func (r PartitionChangeRecord) apply(e *editor) error {
 	if r.Partition < 0 || int(r.Partition) >= len(o.now.Partitions) {
 		return fmt.Errorf("%q has no partition %d", o.now.Name, r.Partition)
 	}
-	o.own(r.Partition)
+	o.own(r.Partition, r.Cause)
 	p := &o.now.Partitions[r.Partition]
 	if r.Leader != LeaderUnchanged {
 		p.Leader = r.Leader
@@ -198,8 +235,24 @@ func (r PartitionChangeRecord) apply(e *editor) error {
 	if r.ISR != nil {
 		p.ISR = r.ISR
 	}
+	for _, list := range []struct {
+		to   *[]int32
+		from []int32
+	}{{&p.Adding, r.Adding}, {&p.Removing, r.Removing}, {&p.ELR, r.ELR}, {&p.LastKnownELR, r.LastKnownELR}} {
+		if list.from != nil {
+			*list.to = some(list.from)
+		}
+	}
 	p.PartitionEpoch++
 	return nil
+}
+
+// some returns nil for an empty list, so that an image has one form.
+func some(list []int32) []int32 {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func (r RemoveTopicRecord) apply(e *editor) error {
@@ -302,12 +355,15 @@ func (e *editor) delta() *Delta {
 		}
 	}
 	for _, id := range sortedKeys(e.brokers) {
-		c := BrokerChange{}
+		c := BrokerChange{Cause: e.brokers[id]}
 		if at, ok := e.before.findBroker(id); ok {
 			c.Old = &e.before.brokers[at]
 		}
 		if at, ok := e.next.findBroker(id); ok {
 			c.New = &e.next.brokers[at]
+		}
+		if c.Old == nil && c.New == nil {
+			continue // came and went
 		}
 		d.BrokersChanged = append(d.BrokersChanged, c)
 	}
@@ -321,7 +377,7 @@ func (e *editor) delta() *Delta {
 
 func (d *Delta) addChanges(o *openTopic) {
 	for _, p := range sortedKeys(o.partitions) {
-		c := PartitionChange{Topic: o.now, Partition: p, New: &o.now.Partitions[p]}
+		c := PartitionChange{Topic: o.now, Partition: p, New: &o.now.Partitions[p], Cause: o.partitions[p]}
 		if int(p) < len(o.before.Partitions) {
 			c.Old = &o.before.Partitions[p]
 		}

@@ -6,24 +6,30 @@ import (
 	"fmt"
 )
 
-// recordVersion is the newest version of every record type. A type that
-// changes gets a version of its own and goes on reading the older ones.
-const recordVersion = 0
+// versionOf returns the newest version of a record type, which is the one
+// written. A type that changes goes on reading the older ones.
+func versionOf(k kind) byte {
+	switch k {
+	case kindBrokerRegistration, kindBrokerChange, kindPartition, kindPartitionChange:
+		return 1
+	}
+	return 0
+}
 
 // AppendRecords appends the binary form of recs to b: for each record its
 // length, type, version and fields.
 func AppendRecords(b []byte, recs ...Record) []byte {
 	var body []byte
 	for _, r := range recs {
-		body = r.append(append(body[:0], byte(r.kind()), recordVersion))
+		body = r.append(append(body[:0], byte(r.kind()), versionOf(r.kind())))
 		b = binary.AppendUvarint(b, uint64(len(body)))
 		b = append(b, body...)
 	}
 	return b
 }
 
-// DecodeRecords reads what AppendRecords wrote. It refuses whatever
-// AppendRecords would not write; it never allocates more than a small multiple
+// DecodeRecords reads what AppendRecords of this or an older version wrote. It
+// refuses whatever else; it never allocates more than a small multiple
 // of len(b). The records do not share memory with b.
 func DecodeRecords(b []byte) ([]Record, error) {
 	var recs []Record
@@ -56,10 +62,10 @@ func decodeRecord(b []byte) (Record, error) {
 	if !ok {
 		return nil, fmt.Errorf("record type %d is unknown to this version of the program", k)
 	}
-	if version > recordVersion {
+	if version > versionOf(k) {
 		return nil, fmt.Errorf("version %d of record type %d is newer than this version of the program", version, k)
 	}
-	r := reader{b: b[2:]}
+	r := reader{b: b[2:], version: version}
 	rec := decode(&r)
 	if r.err != nil {
 		return nil, r.err
@@ -74,19 +80,40 @@ var decoders = map[kind]func(*reader) Record{
 	kindCluster:    func(r *reader) Record { return ClusterRecord{ClusterID: r.string()} },
 	kindController: func(r *reader) Record { return ControllerRecord{ID: r.int32(), Epoch: r.int32()} },
 	kindBrokerRegistration: func(r *reader) Record {
-		return BrokerRegistrationRecord{ID: r.int32(), Epoch: r.int64(), Rack: r.string(), Listeners: r.listeners(), Fenced: r.bool()}
+		rec := BrokerRegistrationRecord{ID: r.int32(), Epoch: r.int64(), Rack: r.string(), Listeners: r.listeners(), Fenced: r.bool()}
+		if r.version > 0 {
+			rec.Draining, rec.Incarnation = r.bool(), r.uuid()
+		}
+		return rec
 	},
-	kindBrokerChange: func(r *reader) Record { return BrokerChangeRecord{ID: r.int32(), Fenced: r.bool()} },
-	kindTopic:        func(r *reader) Record { return TopicRecord{ID: r.uuid(), Name: r.string()} },
+	kindBrokerChange: func(r *reader) Record {
+		rec := BrokerChangeRecord{ID: r.int32(), Fenced: r.bool()}
+		if r.version > 0 {
+			rec.Draining, rec.Cause = r.bool(), r.cause()
+		}
+		return rec
+	},
+	kindTopic: func(r *reader) Record { return TopicRecord{ID: r.uuid(), Name: r.string()} },
 	kindPartition: func(r *reader) Record {
-		return PartitionRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(), LeaderEpoch: r.int32(),
+		rec := PartitionRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(), LeaderEpoch: r.int32(),
 			PartitionEpoch: r.int32(), Replicas: r.int32s(), ISR: r.int32s()}
+		if r.version > 0 {
+			rec.Adding, rec.Removing, rec.ELR, rec.LastKnownELR = r.int32s(), r.int32s(), r.int32s(), r.int32s()
+		}
+		return rec
 	},
 	kindPartitionChange: func(r *reader) Record {
-		return PartitionChangeRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(),
+		rec := PartitionChangeRecord{TopicID: r.uuid(), Partition: r.int32(), Leader: r.int32(),
 			Replicas: r.int32s(), ISR: r.int32s()}
+		if r.version > 0 {
+			rec.Adding, rec.Removing, rec.ELR, rec.LastKnownELR = r.int32s(), r.int32s(), r.int32s(), r.int32s()
+			rec.Cause = r.cause()
+		}
+		return rec
 	},
-	kindRemoveTopic: func(r *reader) Record { return RemoveTopicRecord{ID: r.uuid()} },
+	kindUnregisterBroker: func(r *reader) Record { return UnregisterBrokerRecord{ID: r.int32()} },
+	kindLeaderEpochs:     func(*reader) Record { return LeaderEpochsRecord{} },
+	kindRemoveTopic:      func(r *reader) Record { return RemoveTopicRecord{ID: r.uuid()} },
 	kindConfig: func(r *reader) Record {
 		return ConfigRecord{Resource: Resource{Type: ResourceType(r.byte()), Name: r.string()}, Name: r.string(), Value: r.optional()}
 	},
@@ -103,6 +130,8 @@ func (PartitionChangeRecord) kind() kind    { return kindPartitionChange }
 func (RemoveTopicRecord) kind() kind        { return kindRemoveTopic }
 func (ConfigRecord) kind() kind             { return kindConfig }
 func (ProducerIDsRecord) kind() kind        { return kindProducerIDs }
+func (UnregisterBrokerRecord) kind() kind   { return kindUnregisterBroker }
+func (LeaderEpochsRecord) kind() kind       { return kindLeaderEpochs }
 
 func (r ClusterRecord) append(b []byte) []byte { return appendString(b, r.ClusterID) }
 
@@ -117,22 +146,33 @@ func (r BrokerRegistrationRecord) append(b []byte) []byte {
 	for _, l := range r.Listeners {
 		b = appendInt(appendString(appendString(b, l.Name), l.Host), l.Port)
 	}
-	return appendBool(b, r.Fenced)
+	b = appendBool(appendBool(b, r.Fenced), r.Draining)
+	return append(b, r.Incarnation[:]...)
 }
 
-func (r BrokerChangeRecord) append(b []byte) []byte { return appendBool(appendInt(b, r.ID), r.Fenced) }
+func (r BrokerChangeRecord) append(b []byte) []byte {
+	b = appendBool(appendBool(appendInt(b, r.ID), r.Fenced), r.Draining)
+	return append(b, byte(r.Cause))
+}
+
+func (r UnregisterBrokerRecord) append(b []byte) []byte { return appendInt(b, r.ID) }
+
+func (LeaderEpochsRecord) append(b []byte) []byte { return b }
 
 func (r TopicRecord) append(b []byte) []byte { return appendString(append(b, r.ID[:]...), r.Name) }
 
 func (r PartitionRecord) append(b []byte) []byte {
 	b = appendInt(append(b, r.TopicID[:]...), r.Partition)
 	b = appendInt(appendInt(appendInt(b, r.Leader), r.LeaderEpoch), r.PartitionEpoch)
-	return appendInts(appendInts(b, r.Replicas), r.ISR)
+	b = appendInts(appendInts(b, r.Replicas), r.ISR)
+	return appendInts(appendInts(appendInts(appendInts(b, r.Adding), r.Removing), r.ELR), r.LastKnownELR)
 }
 
 func (r PartitionChangeRecord) append(b []byte) []byte {
 	b = appendInt(append(b, r.TopicID[:]...), r.Partition)
-	return appendInts(appendInts(appendInt(b, r.Leader), r.Replicas), r.ISR)
+	b = appendInts(appendInts(appendInt(b, r.Leader), r.Replicas), r.ISR)
+	b = appendInts(appendInts(appendInts(appendInts(b, r.Adding), r.Removing), r.ELR), r.LastKnownELR)
+	return append(b, byte(r.Cause))
 }
 
 func (r RemoveTopicRecord) append(b []byte) []byte { return append(b, r.ID[:]...) }

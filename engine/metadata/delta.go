@@ -22,6 +22,7 @@ type PartitionChange struct {
 	Topic     *Topic // as it is now
 	Partition int32
 	Old, New  *Partition
+	Cause     Cause // of the last change; CauseNone where it is not known
 }
 
 // Elected says whether a leader was chosen or lost.
@@ -37,8 +38,11 @@ type ConfigChange struct {
 }
 
 // BrokerChange is a broker that was registered (Old is nil), registered again,
-// fenced, unfenced or removed (New is nil).
-type BrokerChange struct{ Old, New *Broker }
+// fenced, unfenced, draining or removed (New is nil).
+type BrokerChange struct {
+	Old, New *Broker
+	Cause    Cause // of the last change; CauseNone where it is not known
+}
 
 // Full returns the delta that leads from an image without records to i.
 func (i *Image) Full() *Delta {
@@ -118,7 +122,8 @@ func (d *Delta) addBrokers(old, now []Broker) {
 		if c.New != nil {
 			now = now[1:]
 		}
-		if c.Old == nil || c.New == nil || c.Old.Epoch != c.New.Epoch || c.Old.Fenced != c.New.Fenced {
+		if c.Old == nil || c.New == nil || c.Old.Epoch != c.New.Epoch || c.Old.Incarnation != c.New.Incarnation ||
+			c.Old.Fenced != c.New.Fenced || c.Old.Draining != c.New.Draining {
 			d.BrokersChanged = append(d.BrokersChanged, c)
 		}
 	}

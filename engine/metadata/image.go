@@ -45,16 +45,40 @@ type Partition struct {
 	LeaderEpoch    int32 // grows at each election
 	PartitionEpoch int32 // grows at each change
 	Replicas, ISR  []int32
+	// Adding and Removing are set while the partition is reassigned (KIP-455):
+	// those of Replicas that are new, and those that leave in the end.
+	Adding, Removing []int32
+	// ELR are replicas that are not in sync and yet have all that was
+	// acknowledged, since the ISR was below min.insync.replicas when they left
+	// it (KIP-966). LastKnownELR were among them and then ended uncleanly; if
+	// the ISR is empty it is the last leader alone.
+	ELR, LastKnownELR []int32
 }
 
-// Broker is a registered broker. A fenced broker leads nothing.
+// TopicPartition names a partition.
+type TopicPartition struct {
+	Topic     UUID
+	Partition int32
+}
+
+// Broker is a registered broker. A fenced broker leads nothing and is in no
+// ISR.
 type Broker struct {
 	ID        int32
 	Epoch     int64 // offset of the record that registered it
 	Rack      string
 	Listeners []Listener
 	Fenced    bool
+	// Draining is set while the broker is in controlled shutdown: it leads
+	// nothing and joins no ISR.
+	Draining bool
+	// Incarnation tells one run of the broker from the next; zero for one that
+	// was registered by an older version.
+	Incarnation UUID
 }
+
+// Active says whether the broker may lead and be in sync.
+func (b *Broker) Active() bool { return !b.Fenced && !b.Draining }
 
 // Listener is an address that a broker advertises.
 type Listener struct {

@@ -11,8 +11,9 @@ var errRange = errors.New("a number is out of its range")
 // reader reads the fields of a record. After the first error it returns zero
 // values and keeps the error.
 type reader struct {
-	b   []byte
-	err error
+	b       []byte
+	version byte // of the record
+	err     error
 }
 
 func (r *reader) fail(err error) {
@@ -45,6 +46,14 @@ func (r *reader) bool() bool {
 		r.fail(errRange)
 	}
 	return b == 1
+}
+
+func (r *reader) cause() Cause {
+	c := Cause(r.byte())
+	if c >= causes {
+		r.fail(errRange)
+	}
+	return c
 }
 
 func (r *reader) int64() int64 {

@@ -61,6 +61,7 @@ func (i *Image) Records() []Record {
 			recs = append(recs, PartitionRecord{
 				TopicID: t.ID, Partition: int32(n), Leader: p.Leader, LeaderEpoch: p.LeaderEpoch,
 				PartitionEpoch: p.PartitionEpoch, Replicas: p.Replicas, ISR: p.ISR,
+				Adding: p.Adding, Removing: p.Removing, ELR: p.ELR, LastKnownELR: p.LastKnownELR,
 			})
 		}
 		recs = appendConfigs(recs, Resource{Type: ResourceTopic, Name: t.Name}, t.Config)

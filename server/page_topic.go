@@ -57,7 +57,10 @@ func (s *Server) topic(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	m := page.TopicModel{Head: topicHead(t, ""), RF: t.ReplicationFactor(), Leaderless: t.Leaderless(), Refresh: link.Topic(t.Name)}
+	m := page.TopicModel{
+		Head: topicHead(t, ""), RF: t.ReplicationFactor(), Leaderless: t.Leaderless(), Refresh: link.Topic(t.Name),
+		Under: t.UnderReplicated(), NotPreferred: t.NotPreferred(), Durability: s.durability(),
+	}
 	if t.ID != [16]byte{} {
 		m.ID = base64.RawURLEncoding.EncodeToString(t.ID[:])
 	}
@@ -67,11 +70,16 @@ func (s *Server) topic(c echo.Context) error {
 		start, end kafka.Offsets
 		sizes      kafka.Sizes
 		settings   kafka.Settings
+		eligible   map[int32]kafka.Eligible
 		failed     error
 	)
 	wg.Go(func() { start, end = s.Cluster.Ends(ctx, t) })
 	wg.Go(func() { sizes = s.Cluster.Sizes(ctx) })
 	wg.Go(func() { settings, failed = s.Cluster.TopicSettings(ctx, t.Name) })
+	wg.Go(func() {
+		// Where they are not known, the column is left out.
+		eligible, _ = s.Cluster.Eligible(ctx, t.Name)
+	})
 	wg.Wait()
 	m.Messages, m.Size = ui.Figure(kafka.Messages(t, start, end)), ui.Figure(sizes.Topic(t))
 	m.Cleanup, _ = settings.Get("cleanup.policy")
@@ -80,10 +88,43 @@ func (s *Server) topic(c echo.Context) error {
 		m.Problems = append(m.Problems, "Settings: "+failed.Error())
 	}
 	m.MayGrow, m.MayDelete = s.mayChange(ctx, t)
+	if caps, err := s.Cluster.Capabilities(ctx); err == nil {
+		m.MayElect = caps.Why(kafka.FeatureElectLeaders)
+	}
+	m.MinInSync, _ = settings.Get("min.insync.replicas")
+	least, _ := settings.Int("min.insync.replicas")
 	for _, p := range t.Partitions {
-		m.Partitions = append(m.Partitions, partitionRow(t, p, meta, start, end, sizes))
+		row := partitionRow(t, p, meta, start, end, sizes)
+		row.UnderMin = int64(len(p.ISR)) < least
+		m.UnderMin += boolInt(row.UnderMin)
+		for _, id := range eligible[p.ID].ELR {
+			row.ELR = append(row.ELR, replicaOf(p, id, meta))
+		}
+		for _, id := range eligible[p.ID].LastKnown {
+			row.LastELR = append(row.LastELR, replicaOf(p, id, meta))
+		}
+		m.ShowELR = m.ShowELR || len(row.ELR)+len(row.LastELR) > 0
+		m.Partitions = append(m.Partitions, row)
 	}
 	return s.page(c, topicPage(t), page.Topic(m))
+}
+
+// electTopicLeaders makes a topic's preferred leaders lead again.
+func (s *Server) electTopicLeaders(c echo.Context) error {
+	t, _, err := s.topicOf(c)
+	if err != nil {
+		return err
+	}
+	return s.elected(c, link.Topic(t.Name), " of "+t.Name, t)
+}
+
+// replicaOf is one replica of a partition.
+func replicaOf(p kafka.Partition, id int32, meta kafka.Metadata) ui.Replica {
+	_, here, _ := meta.Broker(id)
+	return ui.Replica{
+		Broker: id, Place: meta.BrokerPlace(id), Leader: id == p.Leader, InSync: slices.Contains(p.ISR, id),
+		Offline: !here || slices.Contains(p.Offline, id), Preferred: len(p.Replicas) > 0 && p.Replicas[0] == id,
+	}
 }
 
 // mayChange says why a topic cannot grow or be deleted, "" if it can.
@@ -102,8 +143,9 @@ func (s *Server) mayChange(ctx context.Context, t kafka.Topic) (grow, remove str
 func partitionRow(t kafka.Topic, p kafka.Partition, meta kafka.Metadata, start, end kafka.Offsets, sizes kafka.Sizes) page.PartitionRow {
 	key := kafka.TopicPartition{Topic: t.Name, Partition: p.ID}
 	r := page.PartitionRow{
-		ID: p.ID, Leader: p.Leader, Epoch: p.LeaderEpoch, InSync: len(p.ISR),
-		Start: offsetFigure(start[key]), End: offsetFigure(end[key]),
+		ID: p.ID, Leader: p.Leader, Epoch: p.LeaderEpoch, InSync: len(p.ISR), Under: len(p.ISR) < len(p.Replicas),
+		Preferred: len(p.Replicas) == 0 || p.Replicas[0] == p.Leader,
+		Start:     offsetFigure(start[key]), End: offsetFigure(end[key]),
 		Messages: ui.Figure(kafka.Messages(kafka.Topic{Name: t.Name, Partitions: []kafka.Partition{p}}, start, end)),
 		Size:     ui.Figure(sizes.Partition(t.Name, p)),
 		Read:     link.With(link.Topic(t.Name, "messages"), "partition", strconv.Itoa(int(p.ID))),
@@ -112,9 +154,9 @@ func partitionRow(t kafka.Topic, p kafka.Partition, meta kafka.Metadata, start, 
 		r.Problem = p.Err.Error()
 	}
 	for _, id := range p.Replicas {
-		r.Replicas = append(r.Replicas, ui.Replica{
-			Broker: id, Place: meta.BrokerPlace(id), Leader: id == p.Leader, InSync: slices.Contains(p.ISR, id),
-		})
+		replica := replicaOf(p, id, meta)
+		r.Offline += boolInt(replica.Offline)
+		r.Replicas = append(r.Replicas, replica)
 	}
 	return r
 }

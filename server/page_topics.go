@@ -22,7 +22,7 @@ func (s *Server) topics(c echo.Context) error {
 	l := listOf(c, "/topics", "name", "partitions", "rf", "insync", "messages", "size")
 	m := page.TopicsModel{
 		Search: c.QueryParam("q"), Internal: c.QueryParam("internal") == "1", Groups: c.QueryParam("groups") == "1",
-		Refresh: l.with("groups", "1"),
+		Refresh: l.with("groups", "1"), Durability: s.durability(),
 	}
 	l.query.Del("groups") // the next page comes without the lags first, too
 	if c.QueryParam("sort") != "" {
@@ -81,7 +81,7 @@ func (s *Server) topicRows(ctx context.Context, topics []kafka.Topic, l *list) [
 	for _, t := range topics {
 		r := topicRow{topic: t, TopicRow: page.TopicRow{
 			Name: t.Name, Href: link.Topic(t.Name), Internal: t.Internal,
-			Partitions: len(t.Partitions), ReplicationFactor: t.ReplicationFactor(), Leaderless: t.Leaderless(),
+			Partitions: len(t.Partitions), ReplicationFactor: t.ReplicationFactor(), Leaderless: t.Leaderless(), Under: t.UnderReplicated(),
 		}}
 		r.InSync, r.Replicas = t.Replicas()
 		rows = append(rows, r)

@@ -44,6 +44,7 @@ func (s *Server) table() []route {
 		{get, "/topics/:topic/configs", "topic-configs", s.topicConfigs},
 		{post, "/topics/:topic/configs", "topic-configs-change", s.changeTopicConfig},
 		{get, "/topics/:topic/groups", "topic-groups", s.topicGroups},
+		{post, "/topics/:topic/elect-leaders", "topic-elect-leaders", s.electTopicLeaders},
 		{get, "/topics/:topic/add-partitions", "topic-add-partitions-form", s.addPartitionsForm},
 		{post, "/topics/:topic/add-partitions", "topic-add-partitions", s.addPartitions},
 		{get, "/topics/:topic/delete", "topic-delete-form", s.deleteTopicForm},
@@ -55,7 +56,12 @@ func (s *Server) table() []route {
 		{post, "/groups/:group/delete", "group-delete", s.deleteGroup},
 
 		{get, "/brokers", "brokers", s.brokers},
+		{get, "/brokers.json", "brokers-json", s.brokersJSON},
 		{get, "/brokers/:broker", "broker", s.broker},
+		{get, "/brokers/:broker/:act", "broker-act-form", s.brokerActForm},
+		{post, "/brokers/:broker/:act", "broker-act", s.actBroker},
+		{post, "/elect-leaders", "elect-leaders", s.electLeaders},
+		{get, "/durability", "durability", s.explainDurability},
 
 		{get, "/connect", "connect", s.connect},
 

@@ -64,6 +64,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("load the static files: %w", err)
 	}
 	s := &Server{Config: cfg, files: files}
+	cfg.Cluster.Expect(s.ownBrokers()...) // they have their letters and colours before they are heard of
 	s.handler = s.protect(s.router(s.table()))
 	return s, nil
 }

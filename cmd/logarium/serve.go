@@ -88,6 +88,7 @@ func (c *serveCmd) serve(ctx context.Context, cluster *engine.Engine, listener n
 		AllowedHosts: c.ConsoleHosts,
 		Version:      buildVersion(),
 		Ready:        cluster.Ready,
+		Durability:   c.promised(),
 		Notices:      c.notices(),
 		Logger:       log,
 	}
@@ -144,6 +145,14 @@ func (c *serveCmd) openDemo(cluster *engine.Engine, log *slog.Logger) (*playgrou
 		config.StateFile = filepath.Join(c.Data, "console", "demo.json")
 	}
 	return playground.NewHeartRate(config)
+}
+
+// promised is what an acknowledgement waits for, as the console's badge says it.
+func (c *serveCmd) promised() string {
+	if c.Memory {
+		return "memory"
+	}
+	return c.Durability
 }
 
 // notices is what every page of the console says of how the program runs.

@@ -24,6 +24,10 @@ const (
 	FeatureDeleteTopics
 	FeatureDeleteGroups
 	FeatureConfigs
+	FeatureQuorum       // the state of the metadata quorum
+	FeatureFenced       // brokers that are registered and fenced
+	FeatureEligible     // eligible leader replicas
+	FeatureElectLeaders // preferred leaders
 )
 
 // needs maps each feature to the request that it stands on.
@@ -37,6 +41,10 @@ var needs = map[Feature]struct {
 	FeatureDeleteTopics:  {kmsg.DeleteTopics, 0},
 	FeatureDeleteGroups:  {kmsg.DeleteGroups, 0},
 	FeatureConfigs:       {kmsg.DescribeConfigs, 0},
+	FeatureQuorum:        {kmsg.DescribeQuorum, 0},
+	FeatureFenced:        {kmsg.DescribeCluster, 2},
+	FeatureEligible:      {kmsg.DescribeTopicPartitions, 0},
+	FeatureElectLeaders:  {kmsg.ElectLeaders, 1},
 }
 
 // Capabilities is what every broker that answered can do.

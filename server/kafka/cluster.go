@@ -41,6 +41,7 @@ type Cluster struct {
 	seeds  []string
 	log    *slog.Logger
 
+	met    met
 	caps   cached[Capabilities]
 	groups cached[map[string]*Group]
 	sizes  cached[sizeIndex]

@@ -67,7 +67,9 @@ func (c *Cluster) await(ctx context.Context, name string, done func(Topic, error
 // agreed tells whether every broker that answers does so as it should.
 func (c *Cluster) agreed(ctx context.Context, name string, done func(Topic, error) bool) bool {
 	for _, broker := range c.client.DiscoveredBrokers() {
-		m, err := metadataFrom(ctx, broker, []string{name})
+		one, cancel := context.WithTimeout(ctx, patience)
+		m, err := metadataFrom(one, broker, []string{name})
+		cancel()
 		var told *Error
 		if errors.As(err, &told) && told.Code == 0 { // it is away: no page will ask it
 			continue

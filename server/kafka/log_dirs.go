@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -14,7 +15,17 @@ const sizesAge = 2 * time.Second
 // sizeIndex is what every broker has on disk.
 type sizeIndex struct {
 	replicas map[int32]map[TopicPartition]int64 // bytes by broker
+	dirs     map[int32][]LogDir
 	failed   map[int32]error
+}
+
+// LogDir is one folder in which a broker keeps its logs.
+type LogDir struct {
+	Path          string
+	Err           error // it cannot be used
+	Replicas      int
+	Bytes         int64
+	Total, Usable int64 // bytes of the volume, −1: not told
 }
 
 // Sizes is what the brokers have on disk.
@@ -23,30 +34,34 @@ type Sizes struct {
 	why   string
 }
 
-// Topic returns the bytes of all replicas of a topic.
+// Topic returns the bytes of all replicas of a topic that a broker could tell.
 func (s Sizes) Topic(t Topic) Figure {
-	var sum Figure
+	sum := Figure{Why: "No broker reported a replica."}
 	for _, p := range t.Partitions {
-		f := s.Partition(t.Name, p)
-		if !f.Known() {
-			return f
-		}
-		sum.N += f.N
+		sum = sum.and(s.Partition(t.Name, p))
 	}
 	return sum
 }
 
-// Partition returns the bytes of all replicas of a partition.
+// Partition returns the bytes of all replicas of a partition that a broker
+// could tell: those on brokers that are away are not among them.
 func (s Sizes) Partition(topic string, p Partition) Figure {
-	var sum Figure
+	sum := Figure{Why: "No broker reported a replica."}
 	for _, broker := range p.Replicas {
-		f := s.Replica(broker, TopicPartition{topic, p.ID})
-		if !f.Known() {
-			return f
-		}
-		sum.N += f.N
+		sum = sum.and(s.Replica(broker, TopicPartition{topic, p.ID}))
 	}
 	return sum
+}
+
+// and adds what is known.
+func (f Figure) and(other Figure) Figure {
+	switch {
+	case !other.Known() && !f.Known():
+		return other
+	case !other.Known():
+		return f
+	}
+	return Figure{N: f.N + other.N}
 }
 
 // Replica returns the bytes of one replica.
@@ -57,8 +72,12 @@ func (s Sizes) Replica(broker int32, p TopicPartition) Figure {
 	if err := s.index.failed[broker]; err != nil {
 		return Figure{Why: err.Error()}
 	}
-	n, ok := s.index.replicas[broker][p]
-	if !ok {
+	of, answered := s.index.replicas[broker]
+	n, ok := of[p]
+	switch {
+	case !answered:
+		return Figure{Why: "The broker is not there."}
+	case !ok:
 		return Figure{Why: "The broker did not report this replica."}
 	}
 	return Figure{N: n}
@@ -72,11 +91,23 @@ func (s Sizes) Broker(broker int32) Figure {
 	if err := s.index.failed[broker]; err != nil {
 		return Figure{Why: err.Error()}
 	}
+	of, answered := s.index.replicas[broker]
+	if !answered {
+		return Figure{Why: "The broker is not there."}
+	}
 	var sum Figure
-	for _, n := range s.index.replicas[broker] {
+	for _, n := range of {
 		sum.N += n
 	}
 	return sum
+}
+
+// Dirs returns the folders of a broker's logs, or why they are not known.
+func (s Sizes) Dirs(broker int32) ([]LogDir, error) {
+	if s.why != "" {
+		return nil, &Error{Text: s.why}
+	}
+	return s.index.dirs[broker], s.index.failed[broker]
 }
 
 // Sizes asks every broker for the sizes of its logs. If the cluster cannot tell
@@ -96,28 +127,56 @@ func (c *Cluster) Sizes(ctx context.Context) Sizes {
 	return Sizes{index: index}
 }
 
+// dirsPatience bounds the question to one broker: one that does not answer
+// must not keep the others' figures from the page.
+const dirsPatience = 1500 * time.Millisecond
+
 func (c *Cluster) readSizes(ctx context.Context) (sizeIndex, error) {
-	index := sizeIndex{replicas: make(map[int32]map[TopicPartition]int64), failed: make(map[int32]error)}
-	for _, shard := range c.client.RequestSharded(ctx, kmsg.NewPtrDescribeLogDirsRequest()) {
-		broker := shard.Meta.NodeID
-		resp, ok := shard.Resp.(*kmsg.DescribeLogDirsResponse)
-		if shard.Err != nil || !ok {
-			index.failed[broker] = explain(shard.Err)
-			continue
-		}
-		if err := refused(resp.ErrorCode, nil); err != nil {
-			index.failed[broker] = err
-			continue
-		}
-		replicas := make(map[TopicPartition]int64)
-		for _, dir := range resp.Dirs {
-			for _, t := range dir.Topics {
-				for _, p := range t.Partitions {
-					replicas[TopicPartition{t.Topic, p.Partition}] += p.Size
-				}
+	index := sizeIndex{
+		replicas: make(map[int32]map[TopicPartition]int64), dirs: make(map[int32][]LogDir), failed: make(map[int32]error),
+	}
+	m, err := c.metadata(ctx, []string{})
+	if err != nil {
+		return index, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dirsPatience)
+	defer cancel()
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	for _, b := range m.Brokers {
+		wg.Go(func() {
+			resp, err := kmsg.NewPtrDescribeLogDirsRequest().RequestWith(ctx, c.client.Broker(int(b.ID)))
+			if err == nil {
+				err = refused(resp.ErrorCode, nil)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				index.failed[b.ID] = explain(err)
+				return
+			}
+			index.take(b.ID, resp)
+		})
+	}
+	wg.Wait()
+	return index, nil
+}
+
+// take notes what a broker answered.
+func (x *sizeIndex) take(broker int32, resp *kmsg.DescribeLogDirsResponse) {
+	replicas := make(map[TopicPartition]int64)
+	for _, d := range resp.Dirs {
+		dir := LogDir{Path: d.Dir, Err: refused(d.ErrorCode, nil), Total: d.TotalBytes, Usable: d.UsableBytes}
+		for _, t := range d.Topics {
+			for _, p := range t.Partitions {
+				replicas[TopicPartition{t.Topic, p.Partition}] += p.Size
+				dir.Bytes += p.Size
+				dir.Replicas++
 			}
 		}
-		index.replicas[broker] = replicas
+		x.dirs[broker] = append(x.dirs[broker], dir)
 	}
-	return index, nil
+	x.replicas[broker] = replicas
 }

@@ -9,14 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Broker is a broker as the cluster's metadata has it.
-type Broker struct {
-	ID   int32
-	Host string
-	Port int32
-	Rack string
-}
-
 // Addr returns the address that the broker advertises.
 func (b Broker) Addr() string { return fmt.Sprintf("%s:%d", b.Host, b.Port) }
 
@@ -67,18 +59,38 @@ func (t Topic) Leaderless() int {
 	return n
 }
 
+// UnderReplicated returns how many partitions lack replicas that are in sync.
+func (t Topic) UnderReplicated() int {
+	n := 0
+	for _, p := range t.Partitions {
+		if len(p.ISR) < len(p.Replicas) {
+			n++
+		}
+	}
+	return n
+}
+
+// NotPreferred returns how many partitions are led by another replica than
+// their first one.
+func (t Topic) NotPreferred() int {
+	n := 0
+	for _, p := range t.Partitions {
+		if p.Leader >= 0 && len(p.Replicas) > 0 && p.Leader != p.Replicas[0] {
+			n++
+		}
+	}
+	return n
+}
+
 // Metadata is the cluster's picture of itself.
 type Metadata struct {
 	ClusterID  string
 	Controller int32 // −1: unknown
 	Brokers    []Broker
 	Topics     []Topic // sorted by name
-}
 
-// BrokerPlace returns the place of a broker among the brokers in the order of
-// their ids, −1 if it is not there.
-func (m Metadata) BrokerPlace(id int32) int {
-	return slices.IndexFunc(m.Brokers, func(b Broker) bool { return b.ID == id })
+	away   []Broker // known to the console and not among Brokers
+	places []int32  // ids of all brokers that the console knows of, in order
 }
 
 // Metadata asks for the brokers and all topics.
@@ -101,12 +113,27 @@ func (c *Cluster) Topic(ctx context.Context, name string) (Topic, Metadata, erro
 
 // metadata asks any broker for some topics, nil for all of them.
 func (c *Cluster) metadata(ctx context.Context, names []string) (Metadata, error) {
-	return metadataFrom(ctx, c.client, names)
+	resp, err := c.anyOf(ctx, func() kmsg.Request { return metadataRequest(names) })
+	if err != nil {
+		return Metadata{}, err
+	}
+	m, err := metadataOf(resp.(*kmsg.MetadataResponse), len(names) == 1)
+	c.met.complete(&m)
+	return m, err
 }
 
+// metadataFrom asks one broker.
 func metadataFrom(ctx context.Context, from kmsg.Requestor, names []string) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
+	resp, err := metadataRequest(names).RequestWith(ctx, from)
+	if err != nil {
+		return Metadata{}, explain(err)
+	}
+	return metadataOf(resp, len(names) == 1)
+}
+
+func metadataRequest(names []string) *kmsg.MetadataRequest {
 	req := kmsg.NewPtrMetadataRequest()
 	if names != nil {
 		req.Topics = []kmsg.MetadataRequestTopic{}
@@ -116,27 +143,25 @@ func metadataFrom(ctx context.Context, from kmsg.Requestor, names []string) (Met
 		t.Topic = kmsg.StringPtr(name)
 		req.Topics = append(req.Topics, t)
 	}
-	resp, err := req.RequestWith(ctx, from)
-	if err != nil {
-		return Metadata{}, explain(err)
-	}
+	return req
+}
+
+// metadataOf reads an answer; where one topic was asked for, its error is the
+// answer's.
+func metadataOf(resp *kmsg.MetadataResponse, one bool) (Metadata, error) {
 	m := Metadata{Controller: resp.ControllerID}
 	if resp.ClusterID != nil {
 		m.ClusterID = *resp.ClusterID
 	}
 	for _, b := range resp.Brokers {
-		broker := Broker{ID: b.NodeID, Host: b.Host, Port: b.Port}
-		if b.Rack != nil {
-			broker.Rack = *b.Rack
-		}
-		m.Brokers = append(m.Brokers, broker)
+		m.Brokers = append(m.Brokers, Broker{ID: b.NodeID, Host: b.Host, Port: b.Port, Rack: text(b.Rack)})
 	}
 	slices.SortFunc(m.Brokers, func(a, b Broker) int { return cmp.Compare(a.ID, b.ID) })
 	for _, t := range resp.Topics {
 		topic, err := topicOf(t)
 		if err == nil {
 			m.Topics = append(m.Topics, topic)
-		} else if len(names) == 1 {
+		} else if one {
 			return m, err
 		}
 	}

@@ -71,3 +71,41 @@ function ready(root) {
 }
 ready(document);
 document.addEventListener('htmx:load', (e) => ready(e.target));
+
+// What is asked before a broker is stopped opens over the page: [data-ask] is a
+// link to a page with a [data-ask-form].
+document.addEventListener('click', async (e) => {
+  const link = e.target.closest('a[data-ask]');
+  if (!link || e.button || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return;
+  e.preventDefault();
+  const answer = await fetch(link.href).catch(() => null);
+  const form = answer?.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-ask-form]');
+  if (!form) {
+    location.assign(link.href); // the page says what is wrong
+    return;
+  }
+  const dialog = document.createElement('dialog');
+  dialog.className = 'ask-dialog';
+  dialog.append(form);
+  document.body.append(dialog);
+  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('click', (c) => {
+    if (c.target !== dialog && !c.target.closest('[data-ask-cancel]')) return;
+    c.preventDefault();
+    dialog.close();
+  });
+  dialog.setAttribute('aria-labelledby', 'ask-title');
+  dialog.showModal();
+  form.querySelector('[data-ask-cancel]').focus();
+});
+
+// A form that takes its time says so, and is not sent twice.
+document.addEventListener('submit', (e) => {
+  const button = e.submitter;
+  if (e.defaultPrevented || e.target.method !== 'post' || !button) return;
+  setTimeout(() => { button.disabled = true; });
+  setTimeout(() => { button.disabled = false; }, 35_000);
+});
+addEventListener('pageshow', () => {
+  for (const b of document.querySelectorAll('form[method="post"] button:disabled')) b.disabled = false;
+});

@@ -61,8 +61,10 @@ func Record(topic string, partition int32, offset int64) string {
 // Group returns the address of a consumer group's page.
 func Group(name string) string { return To("groups", name) }
 
-// Broker returns the address of a broker's page.
-func Broker(id int32) string { return To("brokers", strconv.Itoa(int(id))) }
+// Broker returns the address of a broker's page, or of a form below it.
+func Broker(id int32, form ...string) string {
+	return To(append([]string{"brokers", strconv.Itoa(int(id))}, form...)...)
+}
 
 // With returns the address path with a query of the given names and values;
 // empty values are left out.

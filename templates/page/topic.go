@@ -20,6 +20,13 @@ type TopicModel struct {
 	Replicas       int
 	Leaderless     int
 	RF             int
+	Under          int // partitions that lack replicas in sync
+	UnderMin       int // partitions with less of them than min.insync.replicas
+	MinInSync      string
+	NotPreferred   int // partitions that another than the preferred replica leads
+	MayElect       string
+	ShowELR        bool
+	Durability     Durability
 	Cleanup        string
 	Retention      string
 	RetentionTitle string
@@ -34,8 +41,14 @@ type PartitionRow struct {
 	ID         int32
 	Leader     int32
 	Epoch      int32
-	Replicas   []ui.Replica
+	Replicas   []ui.Replica // the first is the preferred leader
+	Preferred  bool         // it leads
 	InSync     int
+	Under      bool // replicas are out of sync
+	UnderMin   bool // less are in sync than acks=all needs
+	Offline    int  // replicas on brokers that are down, or on failed logs
+	ELR        []ui.Replica
+	LastELR    []ui.Replica
 	Start, End ui.Figure
 	Messages   ui.Figure
 	Size       ui.Figure

@@ -18,7 +18,9 @@ type TopicsModel struct {
 	Prev     string // address of the page before, "" if there is none
 	Next     string
 	Refresh  string // address of this list with groups
-	Failure  string
+
+	Durability Durability
+	Failure    string
 }
 
 // TopicRow is one topic of the list.
@@ -30,6 +32,7 @@ type TopicRow struct {
 	ReplicationFactor int
 	InSync, Replicas  int
 	Leaderless        int
+	Under             int // partitions that lack replicas in sync
 	Messages, Size    ui.Figure
 	Groups            []GroupChip
 	GroupsWhy         string

@@ -65,3 +65,13 @@ func timeTitle(r RecordRow) string {
 	}
 	return "set by the producer (CreateTime)"
 }
+
+// hasActs tells whether anything can be done with one of the brokers.
+func hasActs(rows []BrokerRow) bool {
+	for _, r := range rows {
+		if len(r.Acts) > 0 {
+			return true
+		}
+	}
+	return false
+}

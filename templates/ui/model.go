@@ -17,6 +17,9 @@ type Replica struct {
 	Place  int // of the broker among all brokers; −1: it is not there
 	Leader bool
 	InSync bool
+
+	Offline   bool // its broker is down, or its log failed
+	Preferred bool // the first replica: it leads when it can
 }
 
 func (r Replica) class() string {
@@ -26,6 +29,8 @@ func (r Replica) class() string {
 		b.WriteString(" " + Letter(r.Place))
 	}
 	switch {
+	case r.Offline:
+		b.WriteString(" offline")
 	case !r.InSync:
 		b.WriteString(" out")
 	case !r.Leader:
@@ -39,10 +44,15 @@ func (r Replica) title() string {
 	switch {
 	case r.Place < 0:
 		words = "the broker is not there"
-	case !r.InSync:
-		words = "out of sync"
+	case r.Offline:
+		words = "offline"
 	case r.Leader:
 		words = "leader"
+	case !r.InSync:
+		words = "out of sync"
+	}
+	if r.Preferred {
+		words += ", preferred leader"
 	}
 	return "Broker " + Count(r.Broker) + ": " + words
 }

@@ -116,4 +116,8 @@ type ProducerInfo struct {
 	LastSequence  int32
 	LastTimestamp int64 // of its last batch
 	LastSeen      time.Time
+	// CoordinatorEpoch is that of the coordinator that ended its last
+	// transaction, -1: none.
+	CoordinatorEpoch int32
+	TxnFirst         int64 // where its open transaction begins, -1: none
 }

@@ -14,7 +14,9 @@ import (
 // planned is a batch of an append on its way to the file.
 type planned struct {
 	header batch.Header
-	at     int // in the bytes of the append
+	at     int  // in the bytes of the append
+	ends   bool // it has a transaction marker
+	marker batch.Marker
 }
 
 // planKept is how many planned batches a log keeps memory for.
@@ -114,6 +116,14 @@ func (l *Log) planHasGaps() bool {
 	return false
 }
 
+// mark is the transaction marker, nil if there is none.
+func (p *planned) mark() *batch.Marker {
+	if !p.ends {
+		return nil
+	}
+	return &p.marker
+}
+
 // forgetPlan ends an append.
 func (l *Log) forgetPlan() {
 	if cap(l.plan) > planKept {
@@ -145,7 +155,13 @@ func (l *Log) split(batches []byte, c *Config, origin Origin) (next int64, err e
 			return 0, fmt.Errorf("%w: the batch has %d bytes, the most allowed is %d", kerr.MessageTooLarge, h.Size(), c.MaxMessageBytes)
 		}
 		next += int64(h.LastOffsetDelta) + 1
-		l.plan = append(l.plan, planned{h, at})
+		p := planned{header: h, at: at}
+		if h.IsControl() {
+			if p.marker, p.ends, err = batch.ReadMarker(batches[at:]); err != nil {
+				return 0, err
+			}
+		}
+		l.plan = append(l.plan, p)
 		at += h.Size()
 	}
 	if len(l.plan) == 0 {
@@ -182,7 +198,7 @@ func (l *Log) checkProducers(origin Origin) (d Appended, duplicate bool, err err
 				before = &l.plan[j].header
 			}
 		}
-		if err := l.producers.check(h, before, origin); err != nil {
+		if err := l.producers.check(h, before, l.plan[i].mark(), origin); err != nil {
 			return d, false, err
 		}
 	}
@@ -282,7 +298,9 @@ func (l *Log) commit(batches []byte, c *Config, now time.Time, stamp, rolled int
 	for i := range l.plan {
 		h := &l.plan[i].header
 		s.note(x, h, size+int64(l.plan[i].at), c.IndexIntervalBytes)
-		l.producers.update(h, now)
+		if a, ok := l.producers.update(h, l.plan[i].mark(), now); ok {
+			s.noteAborted(a)
+		}
 		out.Records += int(h.NumRecords)
 		out.Last = h.LastOffset()
 	}

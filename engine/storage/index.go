@@ -13,13 +13,14 @@ import (
 
 // The layout of an index file; docs/format/indexes.md.
 const (
-	indexMagic           = "LGIX"
-	indexVersion         = 1
-	indexHeaderSize      = 76
-	offsetEntrySize      = 8
-	timeEntrySize        = 12
-	kindOffset      byte = 1
-	kindTime        byte = 2
+	indexMagic            = "LGIX"
+	indexVersion          = 2
+	indexHeaderSize       = 80
+	indexHeaderSize1      = 76 // in version 1, which knew no transactions
+	offsetEntrySize       = 8
+	timeEntrySize         = 12
+	kindOffset       byte = 1
+	kindTime         byte = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -37,6 +38,7 @@ type summary struct {
 	firstTimestamp int64 // largest timestamp of the first batch, -1: none
 	lastPosition   int64 // of the last batch; 0 in an empty segment
 	lastCRC        uint32
+	aborted        uint32 // entries of the transaction index
 }
 
 // offsetEntry says where a batch starts: its base offset less the segment's in
@@ -93,7 +95,7 @@ func (x *indexes) add(rel, pos, before int64) {
 	}
 }
 
-// encodeIndex makes the file of one of the two indexes.
+// encode makes the file of one of the two indexes.
 func (x *indexes) encode(kind byte, s summary) []byte {
 	var entries []byte
 	switch kind {
@@ -107,6 +109,11 @@ func (x *indexes) encode(kind byte, s summary) []byte {
 			entries = binary.BigEndian.AppendUint32(entries, e.rel)
 		}
 	}
+	return encodeIndexFile(kind, s, entries)
+}
+
+// encodeIndexFile puts the header before the entries of an index.
+func encodeIndexFile(kind byte, s summary, entries []byte) []byte {
 	b := make([]byte, 0, indexHeaderSize+len(entries))
 	b = append(b, indexMagic...)
 	b = append(b, indexVersion, kind, 0, 0)
@@ -115,34 +122,45 @@ func (x *indexes) encode(kind byte, s summary) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(s.lastPosition))
 	b = binary.BigEndian.AppendUint32(b, s.lastCRC)
+	b = binary.BigEndian.AppendUint32(b, s.aborted)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(entries)))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(entries, castagnoli))
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return append(b, entries...)
 }
 
-// decodeIndexHeader reads the header at the start of b. length is that of the
-// entries.
-func decodeIndexHeader(b []byte, kind byte) (s summary, length int, crc uint32, err error) {
-	if len(b) < indexHeaderSize {
-		return s, 0, 0, fmt.Errorf("%w: %d bytes", errBadIndex, len(b))
+// decodeIndexHeader reads the header at the start of b, whose length is that of
+// the newest version at least, but for a whole file of version 1. size is the
+// header's, length that of the entries.
+func decodeIndexHeader(b []byte, kind byte) (s summary, size, length int, crc uint32, err error) {
+	size = indexHeaderSize
+	if len(b) > 4 && b[4] == 1 {
+		size = indexHeaderSize1
 	}
-	b = b[:indexHeaderSize]
-	if binary.BigEndian.Uint32(b[72:]) != crc32.Checksum(b[:72], castagnoli) {
-		return s, 0, 0, fmt.Errorf("%w: wrong CRC of its header", errBadIndex)
+	if len(b) < size {
+		return s, 0, 0, 0, fmt.Errorf("%w: %d bytes", errBadIndex, len(b))
 	}
-	if string(b[:4]) != indexMagic || b[4] != indexVersion || b[5] != kind {
-		return s, 0, 0, fmt.Errorf("%w: magic %q, version %d, kind %d", errBadIndex, b[:4], b[4], b[5])
+	b = b[:size]
+	if binary.BigEndian.Uint32(b[size-4:]) != crc32.Checksum(b[:size-4], castagnoli) {
+		return s, 0, 0, 0, fmt.Errorf("%w: wrong CRC of its header", errBadIndex)
+	}
+	if string(b[:4]) != indexMagic || b[4] == 0 || b[4] > indexVersion || b[5] != kind {
+		return s, 0, 0, 0, fmt.Errorf("%w: magic %q, version %d, kind %d", errBadIndex, b[:4], b[4], b[5])
 	}
 	for i, v := range []*int64{&s.base, &s.size, &s.end, &s.maxTimestamp, &s.maxTimestampAt, &s.firstTimestamp} {
 		*v = int64(binary.BigEndian.Uint64(b[8+8*i:]))
 	}
 	s.lastPosition = int64(binary.BigEndian.Uint32(b[56:]))
 	s.lastCRC = binary.BigEndian.Uint32(b[60:])
-	if s.size < 0 || s.size > math.MaxInt32 || s.end < s.base || s.base < 0 || s.lastPosition > s.size {
-		return s, 0, 0, fmt.Errorf("%w: impossible sizes", errBadIndex)
+	rest := b[64:]
+	if size == indexHeaderSize {
+		s.aborted = binary.BigEndian.Uint32(rest)
+		rest = rest[4:]
 	}
-	return s, int(binary.BigEndian.Uint32(b[64:])), binary.BigEndian.Uint32(b[68:]), nil
+	if s.size < 0 || s.size > math.MaxInt32 || s.end < s.base || s.base < 0 || s.lastPosition > s.size {
+		return s, 0, 0, 0, fmt.Errorf("%w: impossible sizes", errBadIndex)
+	}
+	return s, size, int(binary.BigEndian.Uint32(rest)), binary.BigEndian.Uint32(rest[4:]), nil
 }
 
 // decodeOffsets adds the entries of an offset index file to x.
@@ -183,11 +201,11 @@ func (x *indexes) decodeTimes(b []byte) (summary, error) {
 
 // indexEntries checks a whole index file and returns its entries.
 func indexEntries(b []byte, kind byte, entrySize int) (summary, []byte, error) {
-	s, length, crc, err := decodeIndexHeader(b, kind)
+	s, size, length, crc, err := decodeIndexHeader(b, kind)
 	if err != nil {
 		return s, nil, err
 	}
-	entries := b[indexHeaderSize:]
+	entries := b[size:]
 	if len(entries) != length || length%entrySize != 0 || crc32.Checksum(entries, castagnoli) != crc {
 		return s, nil, fmt.Errorf("%w: wrong CRC or length of its entries", errBadIndex)
 	}

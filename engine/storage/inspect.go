@@ -22,10 +22,13 @@ const (
 	FileSegment     FileKind = "segment"
 	FileIndex       FileKind = "index"
 	FileTimeIndex   FileKind = "timeindex"
+	FileTxnIndex    FileKind = "txnindex"
 	FileSnapshot    FileKind = "producers"
 	FileEpochs      FileKind = "epochs"
 	FileLogStart    FileKind = "logstart"
 	FileCleaner     FileKind = "cleaner"
+	FileTruncation  FileKind = "truncation"
+	FileReset       FileKind = "reset" // the next start drops all that the log has
 	FileTopicID     FileKind = "topicid"
 	FileSwap        FileKind = "swap"       // a compacted segment that takes its place at the next start
 	FileLeftover    FileKind = "leftover"   // deleted at the next start
@@ -77,6 +80,10 @@ func fileKind(name string) (FileKind, int64) {
 		return FileLogStart, -1
 	case cleanerFile:
 		return FileCleaner, -1
+	case truncationFile:
+		return FileTruncation, -1
+	case resetFile:
+		return FileReset, -1
 	case metadataFile:
 		return FileTopicID, -1
 	}
@@ -85,7 +92,7 @@ func fileKind(name string) (FileKind, int64) {
 	}
 	offset, suffix, ok := parseName(name)
 	kind, known := map[string]FileKind{
-		logSuffix: FileSegment, indexSuffix: FileIndex, timeIndexSuffix: FileTimeIndex, snapshotSuffix: FileSnapshot,
+		logSuffix: FileSegment, indexSuffix: FileIndex, timeIndexSuffix: FileTimeIndex, txnIndexSuffix: FileTxnIndex, snapshotSuffix: FileSnapshot,
 	}[suffix]
 	if !ok || !known {
 		return FileUnknown, -1
@@ -103,6 +110,7 @@ type IndexFile struct {
 	FirstTimestamp int64 // largest timestamp of the first batch, -1: none
 	LastPosition   int64 // of the last batch
 	LastCRC        uint32
+	Aborted        uint32 // entries of the segment's transaction index
 	Entries        []IndexEntry
 }
 
@@ -132,7 +140,7 @@ func ReadIndexFile(fsys vfs.FS, dir string, file LogFile) (IndexFile, error) {
 	}
 	f := IndexFile{
 		Base: s.base, Bytes: s.size, End: s.end, MaxTimestamp: s.maxTimestamp, MaxTimestampAt: s.maxTimestampAt,
-		FirstTimestamp: s.firstTimestamp, LastPosition: s.lastPosition, LastCRC: s.lastCRC,
+		FirstTimestamp: s.firstTimestamp, LastPosition: s.lastPosition, LastCRC: s.lastCRC, Aborted: s.aborted,
 	}
 	for _, e := range x.offsets.view() {
 		f.Entries = append(f.Entries, IndexEntry{Offset: s.base + e.rel(), Position: e.pos()})
@@ -143,12 +151,37 @@ func ReadIndexFile(fsys vfs.FS, dir string, file LogFile) (IndexFile, error) {
 	return f, nil
 }
 
+// ReadTxnIndex reads a transaction index: the aborted transactions whose markers
+// are in the segment.
+func ReadTxnIndex(fsys vfs.FS, dir string, file LogFile) ([]AbortedTxn, error) {
+	b, err := vfs.ReadFile(fsys, path.Join(dir, file.Name))
+	if err != nil {
+		return nil, err
+	}
+	x, _, err := decodeTxns(b)
+	if err != nil {
+		return nil, err
+	}
+	return x.view(), nil
+}
+
+// ReadTruncation reads which recovery points are not to be believed: those above
+// to and up to was.
+func ReadTruncation(fsys vfs.FS, dir string) (to, was int64, err error) {
+	s, err := readStale(fsys, dir)
+	return s.to, s.was, err
+}
+
 // ProducerState is what a snapshot remembers of one producer.
 type ProducerState struct {
 	ID      int64
 	Epoch   int16
 	Seen    int64 // ms since 1970, by the broker's clock
 	Batches []ProducerBatch
+	// CoordinatorEpoch is of the coordinator that ended its last transaction,
+	// TxnFirst where the one that is open begins; -1: none.
+	CoordinatorEpoch int32
+	TxnFirst         int64
 }
 
 // ProducerBatch is a batch of a producer; First and Last are offsets.
@@ -171,7 +204,7 @@ func ReadProducers(fsys vfs.FS, dir string, file LogFile) (at int64, states []Pr
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
 		p := s.byID[id]
-		state := ProducerState{ID: id, Epoch: p.epoch, Seen: p.seen}
+		state := ProducerState{ID: id, Epoch: p.epoch, Seen: p.seen, CoordinatorEpoch: p.coordinator, TxnFirst: p.txnFirst}
 		p.each(func(b *producerBatch) {
 			state.Batches = append(state.Batches, ProducerBatch{
 				FirstSequence: b.firstSequence, LastSequence: b.lastSequence, First: b.first(), Last: b.lastOffset, Timestamp: b.timestamp,
@@ -205,7 +238,8 @@ func ReadEpochs(fsys vfs.FS, dir string) ([]EpochStart, error) {
 	return out, nil
 }
 
-// ReadOffsetFile reads a checkpoint of one offset: FileLogStart or FileCleaner.
+// ReadOffsetFile reads a checkpoint of one offset: FileLogStart, FileCleaner or
+// FileReset.
 func ReadOffsetFile(fsys vfs.FS, dir string, file LogFile) (int64, error) {
 	return readOffset(fsys, dir, file.Name)
 }

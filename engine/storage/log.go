@@ -247,6 +247,9 @@ func (l *Log) prepare(base int64, now time.Time) error {
 	if err := l.active.pin(l.Config().IndexIntervalBytes); err != nil {
 		return storageError("opening the active segment", err)
 	}
+	if _, err := l.abortedOf(l.view.Load(), l.active); err != nil {
+		return storageError("reading the transaction index", err)
+	}
 	l.appendable = true
 	return nil
 }
@@ -320,6 +323,11 @@ func (l *Log) writeIndexes(s *segment) error {
 	}
 	if err := l.writeCache(s.name(timeIndexSuffix), x.encode(kindTime, sum)); err != nil {
 		return storageError("writing a time index", err)
+	}
+	if txns := s.txns.Load(); sum.aborted > 0 {
+		if err := l.writeCache(s.name(txnIndexSuffix), encodeTxns(txns.view(), sum)); err != nil {
+			return storageError("writing a transaction index", err)
+		}
 	}
 	s.indexed.Store(true)
 	return nil

@@ -168,9 +168,14 @@ func FuzzSnapshot(f *testing.F) {
 		f.Fatal(err)
 	}
 	for range 7 {
-		p.update(&h, testNow)
+		p.update(&h, nil, testNow)
 	}
 	f.Add(p.encode(77))
+	h.Attributes |= 0x10 // transactional
+	p.update(&h, nil, testNow)
+	f.Add(p.encode(78))
+	p.update(&h, &batch.Marker{CoordinatorEpoch: 4}, testNow)
+	f.Add(p.encode(79))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := newProducers(time.Hour, 10)
 		at, err := p.decode(b)

@@ -3,8 +3,10 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ var ErrForeign = errors.New("the folder belongs to another topic")
 //
 // The error wraps KAFKA_STORAGE_ERROR if the disk fails, or ErrForeign.
 func Open(o Options) (*Log, Recovered, error) {
-	r := &recovery{log: newLog(o), options: o, now: time.Now(), distrust: map[int64]bool{}}
+	r := &recovery{log: newLog(o), options: o, now: time.Now(), distrust: map[int64]bool{}, at: -1}
 	err := r.run()
 	for {
 		var damaged *damagedSegment
@@ -36,7 +38,7 @@ func Open(o Options) (*Log, Recovered, error) {
 		// Its index was believed, but not rightly: scan it as well.
 		r.distrust[damaged.base] = true
 		out := Recovered{BytesCut: r.out.BytesCut, Corrupt: r.out.Corrupt}
-		r = &recovery{log: newLog(o), options: o, now: r.now, distrust: r.distrust, out: out}
+		r = &recovery{log: newLog(o), options: o, now: r.now, distrust: r.distrust, out: out, at: -1}
 		err = r.run()
 	}
 }
@@ -57,7 +59,8 @@ type recovery struct {
 	now      time.Time
 	out      Recovered
 	segments []*segment
-	epochsOK bool // the epochs were read from their file
+	epochsOK bool  // the epochs were read from their file
+	at       int64 // the producers' state is as of this offset, -1: not loaded
 	distrust map[int64]bool
 }
 
@@ -96,7 +99,7 @@ func (r *recovery) run() error {
 		return err
 	}
 	if err := r.replay(); err != nil {
-		return storageError("recovering producers and epochs", err)
+		return err
 	}
 	return r.finish()
 }
@@ -229,7 +232,7 @@ func (r *recovery) loadSegments(names []string) error {
 func (r *recovery) dropBelowStart(bases []int64) ([]int64, error) {
 	l := r.log
 	for len(bases) > 1 && bases[1] <= l.start.Load() {
-		for _, suffix := range []string{logSuffix, indexSuffix, timeIndexSuffix} {
+		for _, suffix := range append([]string{logSuffix}, indexSuffixes...) {
 			if err := l.fs.Remove(fileName(l.dir, bases[0], suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
@@ -271,10 +274,11 @@ func (r *recovery) indexSummary(base, size int64) (sum summary, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b := make([]byte, indexHeaderSize)
-	if n, err := f.ReadAt(b, 0); n < len(b) {
+	n, err := f.ReadAt(b, 0)
+	if n < len(b) && !errors.Is(err, io.EOF) {
 		return sum, fmt.Errorf("%w: %w", errBadIndex, err)
 	}
-	if sum, _, _, err = decodeIndexHeader(b, kindOffset); err != nil {
+	if sum, _, _, _, err = decodeIndexHeader(b[:n], kindOffset); err != nil {
 		return sum, err
 	}
 	if r.options.Clean && sum.base == base {
@@ -341,6 +345,42 @@ func (r *recovery) settle() error {
 	return nil
 }
 
+// producersAt brings the producers' state to an offset at or below which the
+// segments found so far end.
+func (r *recovery) producersAt(offset int64) error {
+	l := r.log
+	if r.at > offset {
+		r.at = -1
+	}
+	newest, err := l.newestSnapshot(offset)
+	if err != nil {
+		return storageError("listing the snapshots", err)
+	}
+	if r.at < 0 || newest > r.at {
+		if r.at, err = l.loadProducers(l.producers, offset); err != nil {
+			return storageError("listing the snapshots", err)
+		}
+	}
+	for _, s := range r.segments {
+		if s.end.Load() <= r.at || s.base >= offset {
+			continue
+		}
+		if err := l.replayInto(l.producers, s, r.at, offset, r.now, func(AbortedTxn) {}); err != nil {
+			return r.blame(s, err)
+		}
+	}
+	r.at = offset
+	return nil
+}
+
+// blame makes a bad batch in a segment that was not scanned a reason to scan it.
+func (r *recovery) blame(s *segment, err error) error {
+	if errors.Is(err, errBadBatch) {
+		err = &damagedSegment{s.base, err}
+	}
+	return storageError("recovering producers and epochs", err)
+}
+
 // replay brings the producers' state and the leader epochs up to the end.
 func (r *recovery) replay() error {
 	l := r.log
@@ -348,8 +388,7 @@ func (r *recovery) replay() error {
 	if err := l.dropSnapshots(end); err != nil {
 		return err
 	}
-	from, err := l.loadProducers(end)
-	if err != nil {
+	if err := r.producersAt(end); err != nil {
 		return err
 	}
 	changed := !r.epochsOK
@@ -363,22 +402,16 @@ func (r *recovery) replay() error {
 			epochsFrom = end
 		}
 	}
-	for _, s := range l.view.Load().segments {
-		if s.end.Load() <= from && s.end.Load() <= epochsFrom {
+	for _, s := range r.segments {
+		if s.end.Load() <= epochsFrom {
 			continue
 		}
 		if err := l.eachHeader(s, func(sc *scanner) {
-			if sc.header.BaseOffset >= from {
-				l.producers.update(&sc.header, r.now)
-			}
 			if sc.header.BaseOffset >= epochsFrom {
 				changed = l.epochs.assign(sc.header.LeaderEpoch, sc.header.BaseOffset) || changed
 			}
 		}); err != nil {
-			if errors.Is(err, errBadBatch) {
-				err = &damagedSegment{s.base, err}
-			}
-			return err
+			return r.blame(s, err)
 		}
 	}
 	if changed && len(l.epochs.entries) > 0 {
@@ -473,7 +506,7 @@ func (l *Log) finishSwap(s swap, names []string) error {
 			continue
 		}
 		switch {
-		case suffix == logSuffix && base > s.base, suffix == indexSuffix, suffix == timeIndexSuffix:
+		case suffix == logSuffix && base > s.base, slices.Contains(indexSuffixes, suffix):
 			if err := l.fs.Remove(path.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -69,7 +69,7 @@ func (l *Log) reset(offset int64) error {
 	l.appendable, l.namesDirty, l.parentDirty = false, false, false
 	l.cleaned, l.sparse = 0, false
 	l.epochs.entries = nil
-	l.producers.byID = nil
+	l.producers.replace(nil)
 	l.start.Store(offset)
 	l.end.Store(offset)
 	l.synced.Store(offset)

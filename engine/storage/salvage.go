@@ -80,6 +80,7 @@ func (r *recovery) keepIndex(found scanned, before int64) error {
 		return err
 	}
 	found.segment.index.Store(nil) // many older ones need not be in memory
+	found.segment.txns.Store(nil)
 	return nil
 }
 
@@ -96,12 +97,14 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 	defer sc.close()
 	sc.check, sc.expect, sc.before = true, base, min(before, base+maxRelative+1)
 	sc.dense = before == maxOffset && !l.Config().CleanupCompact && !l.sparse
-	interval := l.Config().IndexIntervalBytes
+	if err := r.producersAt(base); err != nil {
+		return scanned{}, err
+	}
 	for {
 		for sc.next() {
-			found.segment.note(found.index, &sc.header, sc.pos, interval)
-			found.segment.publish(sc.ahead, sc.expect)
-			found.good = sc.ahead
+			if err := r.found(&found, sc); err != nil {
+				return found, err
+			}
 		}
 		if sc.err == nil {
 			r.missing(&found, sc.expect, before, span{from: size, to: size, reason: "batches that were synced are missing"})
@@ -130,6 +133,25 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 		found.bad = append(found.bad, bad)
 		sc.err, sc.ahead, sc.expect = nil, next, bad.after
 	}
+}
+
+// found takes a good batch into what is known of a segment and of producers.
+func (r *recovery) found(found *scanned, sc *scanner) error {
+	s := found.segment
+	s.note(found.index, &sc.header, sc.pos, r.log.Config().IndexIntervalBytes)
+	s.publish(sc.ahead, sc.expect)
+	found.good = sc.ahead
+	marker, err := sc.marker()
+	if errors.Is(err, errBadBatch) {
+		r.log.warn("a control batch that no broker writes is taken for none", err)
+	} else if err != nil {
+		return err
+	}
+	if a, ok := r.log.producers.update(&sc.header, marker, r.now); ok {
+		s.noteAborted(a)
+	}
+	r.at = sc.expect
+	return nil
 }
 
 // missing notes the end of a segment as damaged if batches that were synced

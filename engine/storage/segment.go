@@ -19,6 +19,7 @@ const (
 	logSuffix       = ".log"
 	indexSuffix     = ".index"
 	timeIndexSuffix = ".timeindex"
+	txnIndexSuffix  = ".txnindex"
 	snapshotSuffix  = ".snapshot"
 	deletedSuffix   = ".deleted"
 	cleanedSuffix   = ".cleaned"
@@ -26,6 +27,9 @@ const (
 	corruptSuffix   = ".corrupt"
 	tempSuffix      = vfs.TempSuffix
 )
+
+// indexSuffixes are those of a segment's indexes.
+var indexSuffixes = []string{indexSuffix, timeIndexSuffix, txnIndexSuffix}
 
 // maxRelative is how far an offset may lie from its segment's base.
 const maxRelative = math.MaxInt32
@@ -52,6 +56,7 @@ type segment struct {
 	end            atomic.Int64 // the offset after the last
 	maxTimestamp   atomic.Int64 // -1: none
 	maxTimestampAt atomic.Int64 // base offset of the first batch that has it
+	aborted        atomic.Int64 // entries of the transaction index
 
 	// Guarded by the log's lock.
 	firstTimestamp int64
@@ -61,12 +66,13 @@ type segment struct {
 	unindexed      int64 // bytes since the last index entry
 	syncedSize     int64
 
-	index   atomic.Pointer[indexes] // nil: not loaded
-	indexed atomic.Bool             // the index files are of what is in the segment
-	handle  atomic.Pointer[handle]  // nil: not open
-	dead    atomic.Bool             // out of the log; its file is deleted or soon will be
-	pinned  atomic.Bool             // appended to: its file and indexes stay
-	slot    int                     // in the cache, -1: not there; guarded by the cache
+	index   atomic.Pointer[indexes]          // nil: not loaded
+	txns    atomic.Pointer[list[AbortedTxn]] // nil: none, or not loaded
+	indexed atomic.Bool                      // the index files are of what is in the segment
+	handle  atomic.Pointer[handle]           // nil: not open
+	dead    atomic.Bool                      // out of the log; its file is deleted or soon will be
+	pinned  atomic.Bool                      // appended to: its file and indexes stay
+	slot    int                              // in the cache, -1: not there; guarded by the cache
 	hints   [hintCount]atomic.Uint64
 }
 
@@ -85,6 +91,7 @@ func (s *segment) restore(sum summary) {
 	s.firstTimestamp = sum.firstTimestamp
 	s.lastPosition = sum.lastPosition
 	s.lastCRC = sum.lastCRC
+	s.aborted.Store(int64(sum.aborted))
 	s.syncedSize = sum.size
 }
 
@@ -99,6 +106,7 @@ func (s *segment) summary() summary {
 		firstTimestamp: s.firstTimestamp,
 		lastPosition:   s.lastPosition,
 		lastCRC:        s.lastCRC,
+		aborted:        uint32(s.aborted.Load()),
 	}
 }
 
@@ -212,6 +220,7 @@ func (s *segment) letGo() error {
 	h := s.handle.Swap(nil)
 	if s.indexed.Load() || s.dead.Load() {
 		s.index.Store(nil)
+		s.txns.Store(nil)
 	}
 	if h == nil {
 		return nil

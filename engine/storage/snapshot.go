@@ -15,9 +15,10 @@ import (
 // The layout of a snapshot of the producers; docs/format/producer-snapshot.md.
 const (
 	snapshotMagic       = "LGPS"
-	snapshotVersion     = 1
+	snapshotVersion     = 2
 	snapshotHeaderSize  = 24
-	snapshotFixedSize   = 8 + 2 + 8 + 1 // id, epoch, seen, batches
+	snapshotFixedSize   = 8 + 2 + 8 + 1 + 4 + 8 // id, epoch, seen, batches, coordinator epoch, open transaction
+	snapshotFixedSize1  = 8 + 2 + 8 + 1         // in version 1, which knew no transactions
 	snapshotBatchSize   = 4 + 4 + 8 + 4 + 8
 	snapshotsKept       = 3
 	snapshotCRCPosition = 20
@@ -39,6 +40,8 @@ func (s *producers) encode(at int64) []byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(p.epoch))
 		b = binary.BigEndian.AppendUint64(b, uint64(p.seen))
 		b = append(b, byte(p.count))
+		b = binary.BigEndian.AppendUint32(b, uint32(p.coordinator))
+		b = binary.BigEndian.AppendUint64(b, uint64(p.txnFirst))
 		p.each(func(e *producerBatch) {
 			b = binary.BigEndian.AppendUint32(b, uint32(e.firstSequence))
 			b = binary.BigEndian.AppendUint32(b, uint32(e.lastSequence))
@@ -65,8 +68,12 @@ func snapshotCRC(b []byte) uint32 {
 // decode replaces the state by that of a snapshot. The state is unchanged on
 // an error.
 func (s *producers) decode(b []byte) (at int64, err error) {
-	if len(b) < snapshotHeaderSize || string(b[:4]) != snapshotMagic || b[4] != snapshotVersion {
+	if len(b) < snapshotHeaderSize || string(b[:4]) != snapshotMagic || b[4] == 0 || b[4] > snapshotVersion {
 		return 0, fmt.Errorf("%w: no header of version %d", errBadSnapshot, snapshotVersion)
+	}
+	fixed := snapshotFixedSize
+	if b[4] == 1 {
+		fixed = snapshotFixedSize1
 	}
 	if snapshotCRC(b) != binary.BigEndian.Uint32(b[snapshotCRCPosition:]) {
 		return 0, fmt.Errorf("%w: wrong CRC", errBadSnapshot)
@@ -74,18 +81,21 @@ func (s *producers) decode(b []byte) (at int64, err error) {
 	at = int64(binary.BigEndian.Uint64(b[8:]))
 	count := binary.BigEndian.Uint32(b[16:])
 	b = b[snapshotHeaderSize:]
-	if at < 0 || uint64(count)*snapshotFixedSize > uint64(len(b)) {
+	if at < 0 || uint64(count)*uint64(fixed) > uint64(len(b)) {
 		return 0, fmt.Errorf("%w: %d producers at %d", errBadSnapshot, count, at)
 	}
 	byID := make(map[int64]*producer, count)
 	for range count {
-		if len(b) < snapshotFixedSize {
+		if len(b) < fixed {
 			return 0, fmt.Errorf("%w: it ends within a producer", errBadSnapshot)
 		}
 		id := int64(binary.BigEndian.Uint64(b))
-		p := &producer{epoch: int16(binary.BigEndian.Uint16(b[8:])), seen: int64(binary.BigEndian.Uint64(b[10:]))}
+		p := &producer{epoch: int16(binary.BigEndian.Uint16(b[8:])), seen: int64(binary.BigEndian.Uint64(b[10:])), coordinator: -1, txnFirst: -1}
 		n := int(b[18])
-		b = b[snapshotFixedSize:]
+		if fixed == snapshotFixedSize {
+			p.coordinator, p.txnFirst = int32(binary.BigEndian.Uint32(b[19:])), int64(binary.BigEndian.Uint64(b[23:]))
+		}
+		b = b[fixed:]
 		if n > producerBatches || n*snapshotBatchSize > len(b) {
 			return 0, fmt.Errorf("%w: producer %d has %d batches", errBadSnapshot, id, n)
 		}
@@ -104,7 +114,7 @@ func (s *producers) decode(b []byte) (at int64, err error) {
 	if len(b) != 0 {
 		return 0, fmt.Errorf("%w: %d bytes too many", errBadSnapshot, len(b))
 	}
-	s.byID = byID
+	s.replace(byID)
 	return at, nil
 }
 
@@ -143,10 +153,25 @@ func (l *Log) dropSnapshots(newest int64) error {
 	return nil
 }
 
-// loadProducers sets the producers' state from the newest snapshot at or below
+// newestSnapshot is the offset of the newest snapshot at or below an offset, -1
+// if there is none.
+func (l *Log) newestSnapshot(upTo int64) (int64, error) {
+	all, err := l.snapshots()
+	if err != nil {
+		return -1, err
+	}
+	for _, at := range slices.Backward(all) {
+		if at <= upTo {
+			return at, nil
+		}
+	}
+	return -1, nil
+}
+
+// loadProducers sets the state of p from the newest snapshot at or below
 // an offset that can be believed, and returns the offset from which batches
 // must be added to it.
-func (l *Log) loadProducers(upTo int64) (from int64, err error) {
+func (l *Log) loadProducers(p *producers, upTo int64) (from int64, err error) {
 	all, err := l.snapshots()
 	if err != nil {
 		return 0, err
@@ -157,13 +182,13 @@ func (l *Log) loadProducers(upTo int64) (from int64, err error) {
 		}
 		b, err := vfs.ReadFile(l.fs, fileName(l.dir, at, snapshotSuffix))
 		if err == nil {
-			from, err = l.producers.decode(b)
+			from, err = p.decode(b)
 			if err == nil && from == at {
 				return from, nil
 			}
 		}
 		l.warn("snapshot of producers left aside", err)
 	}
-	l.producers.byID = nil
+	p.replace(nil)
 	return 0, nil
 }

@@ -60,11 +60,21 @@ type place struct {
 
 var nowhere = place{-1, -1, -1}
 
-// search looks for a record, and once more if the segments changed meanwhile.
+// search looks for a record.
 func (l *Log) search(look func(*view, int64) (place, error)) (offset, timestamp int64, epoch int32, err error) {
+	var p place
+	err = l.stable(func(v *view) (err error) {
+		p, err = look(v, l.start.Load())
+		return err
+	})
+	return p.offset, p.timestamp, p.epoch, err
+}
+
+// stable looks at the segments, and once more if they changed meanwhile.
+func (l *Log) stable(look func(*view) error) error {
 	for {
 		generation, v := l.generation.Load(), l.view.Load()
-		p, err := look(v, l.start.Load())
+		err := look(v)
 		if generation&1 != 0 || l.generation.Load() != generation {
 			l.changed(v)
 			continue
@@ -75,7 +85,7 @@ func (l *Log) search(look func(*view, int64) (place, error)) (offset, timestamp 
 			}
 			err = l.gone()
 		}
-		return p.offset, p.timestamp, p.epoch, err
+		return err
 	}
 }
 

@@ -98,6 +98,10 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 		return nil, err
 	}
 	defer func() { l.warn("closing a file", h.release()) }()
+	aborted, err := l.abortedOf(l.view.Load(), old)
+	if err != nil {
+		return nil, err
+	}
 	kept := newSegment(l, emptySummary(old.base))
 	kept.created = old.created
 	x, interval := new(indexes), l.Config().IndexIntervalBytes
@@ -121,7 +125,7 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 	if err := l.noteStale(kept.end.Load()); err != nil {
 		return nil, err
 	}
-	for _, suffix := range []string{indexSuffix, timeIndexSuffix} {
+	for _, suffix := range indexSuffixes {
 		if err := l.fs.Remove(old.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
@@ -130,6 +134,11 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 		return nil, err
 	}
 	kept.index.Store(x)
+	for _, a := range aborted.view() {
+		if a.Last < kept.end.Load() {
+			kept.noteAborted(a)
+		}
+	}
 	kept.syncedSize = -1
 	return kept, old.kill()
 }
@@ -146,7 +155,7 @@ func (l *Log) removeFiles(s *segment) error {
 	if err := l.fs.Rename(s.name(logSuffix), s.name(logSuffix+deletedSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, suffix := range []string{indexSuffix, timeIndexSuffix, logSuffix + deletedSuffix} {
+	for _, suffix := range append([]string{logSuffix + deletedSuffix}, indexSuffixes...) {
 		if err := l.fs.Remove(s.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -157,7 +166,7 @@ func (l *Log) removeFiles(s *segment) error {
 // replayProducers makes the producers' state as of an offset from a snapshot
 // and the batches after it.
 func (l *Log) replayProducers(end int64, now time.Time) error {
-	from, err := l.loadProducers(end)
+	from, err := l.loadProducers(l.producers, end)
 	if err != nil {
 		return storageError("listing the snapshots", err)
 	}
@@ -165,11 +174,7 @@ func (l *Log) replayProducers(end int64, now time.Time) error {
 		if s.end.Load() <= from {
 			continue
 		}
-		if err := l.eachHeader(s, func(sc *scanner) {
-			if sc.header.BaseOffset >= from {
-				l.producers.update(&sc.header, now)
-			}
-		}); err != nil {
+		if err := l.replayInto(l.producers, s, from, maxOffset, now, func(AbortedTxn) {}); err != nil {
 			return storageError("reading batches", err)
 		}
 	}

@@ -33,7 +33,12 @@ type Options struct {
 	// CompactionMemory is how many bytes Compact may take for its table of
 	// keys; 0: 16 MiB, about half a million keys a pass.
 	CompactionMemory int
-	Logger           *slog.Logger // nil: none
+	// OnCorrupt is told when a read finds a batch in a file that is not what was
+	// written, once for each place. It is called on the reader's goroutine and
+	// must not wait; nil: nobody is told. The read is CORRUPT_MESSAGE, others go
+	// on: whoever has another copy should drop this one (Reset).
+	OnCorrupt func(Corruption)
+	Logger    *slog.Logger // nil: none
 }
 
 // Recovered tells what Open had to do.

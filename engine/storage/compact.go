@@ -60,6 +60,7 @@ func (l *Log) Compact(now time.Time, upTo int64) (Compacted, error) {
 		return Compacted{}, err
 	}
 	err = c.run(clean, dirty)
+	l.damage.report(l, err)
 	if errors.Is(err, errGone) || errors.Is(err, errMoved) {
 		return c.out, nil
 	}
@@ -188,7 +189,7 @@ func (c *compaction) each(s *segment, f func(h *batch.Header, b []byte) error) e
 			return readError(s, err)
 		}
 		if !batch.CheckCRC(c.buf) {
-			return fmt.Errorf("%w: segment %d has a bad batch at byte %d", kerr.CorruptMessage, s.base, sc.pos)
+			return badFile(s, sc.pos, "wrong CRC")
 		}
 		if err := f(&sc.header, c.buf); err != nil {
 			return fmt.Errorf("segment %d at byte %d: %w", s.base, sc.pos, err)

@@ -33,6 +33,7 @@ type Log struct {
 	files   *FileCache
 	logger  *slog.Logger
 	memory  int
+	damage  damage
 
 	admin lock // Retain, DeleteRecords, Truncate, Compact's swap, Close, Delete
 	mu    lock // what follows, and every change of the segments
@@ -92,6 +93,7 @@ func newLog(o Options) *Log {
 		files:    o.Files,
 		logger:   o.Logger,
 		memory:   o.CompactionMemory,
+		damage:   damage{tell: o.OnCorrupt, told: map[spot]bool{}},
 		admin:    newLock(),
 		mu:       newLock(),
 		syncing:  newLock(),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -15,7 +16,7 @@ import (
 // it in the same segment, as long as their base offset is below upTo and all
 // of them fit maxBytes. With minOne the first may be larger than maxBytes.
 //
-// It takes no lock. It returns dst unchanged at the end of the log;
+// Every batch is held against its CRC. It takes no lock. It returns dst unchanged at the end of the log;
 // OFFSET_OUT_OF_RANGE below the start or above the end; CORRUPT_MESSAGE if the
 // file does not have what it should; KAFKA_STORAGE_ERROR if it cannot be read.
 func (l *Log) Read(dst []byte, from, upTo int64, maxBytes int, minOne bool) ([]byte, error) {
@@ -28,6 +29,9 @@ func (l *Log) Read(dst []byte, from, upTo int64, maxBytes int, minOne bool) ([]b
 					continue
 				}
 				err = l.gone()
+			}
+			if err != nil {
+				l.damage.report(l, err)
 			}
 			return out, err
 		}
@@ -128,7 +132,7 @@ func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []b
 		for at+batch.HeaderSize <= len(buf) {
 			_, last, n, ok := batch.Extent(buf[at:])
 			if !ok || last >= s.end.Load() {
-				return 0, dst, badFile(s, pos+int64(at))
+				return 0, dst, badFile(s, pos+int64(at), "no batch starts there")
 			}
 			if last >= from {
 				return pos + int64(at), dst, nil
@@ -136,7 +140,7 @@ func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []b
 			at += n
 		}
 		if at == 0 {
-			return 0, dst, badFile(s, pos)
+			return 0, dst, badFile(s, pos, "no batch starts there")
 		}
 		pos += int64(at)
 	}
@@ -165,7 +169,7 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 			if end > 0 {
 				return dst[:n+end], nil
 			}
-			return dst[:n], badFile(s, pos)
+			return dst[:n], badFile(s, pos, "no batch starts there")
 		}
 		if base >= r.upTo || end+bytes > r.maxBytes && (end > 0 || !r.minOne) {
 			break
@@ -179,15 +183,36 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 				return dst[:n], readError(s, err)
 			}
 		}
+		if !batch.CheckCRC(dst[n+end : n+end+bytes]) {
+			if end > 0 {
+				break // the next read gets the error
+			}
+			if err := s.readAgain(h, dst[n:n+bytes], pos); err != nil {
+				return dst[:n], err
+			}
+		}
 		previous, end = end, end+bytes
 		next = last + 1
 	}
 	if end > 0 {
 		s.leaveHint(next, pos+int64(end))
 	} else if size-pos < batch.HeaderSize {
-		return dst[:n], badFile(s, pos)
+		return dst[:n], badFile(s, pos, "no batch starts there")
 	}
 	return dst[:n+end], nil
+}
+
+// readAgain reads a batch whose CRC was wrong once more: what the memory or the
+// bus flipped is not what the file has.
+func (s *segment) readAgain(h *handle, b []byte, pos int64) error {
+	wrong := batch.CRC(b)
+	if err := readFull(h.file, b, pos); err != nil {
+		return readError(s, err)
+	}
+	if !batch.CheckCRC(b) {
+		return badFile(s, pos, fmt.Sprintf("the CRC of the batch is not %08x", wrong))
+	}
+	return nil
 }
 
 // readError gives an error of the disk the protocol's code, unless the segment
@@ -197,12 +222,64 @@ func readError(s *segment, err error) error {
 		return err
 	}
 	if errors.Is(err, errBadBatch) {
-		return fmt.Errorf("%w: segment %d: %w", kerr.CorruptMessage, s.base, err)
+		return badFile(s, -1, err.Error())
 	}
 	return storageError(fmt.Sprintf("reading segment %d", s.base), err)
 }
 
-// badFile is a file that has no batch where one must start.
-func badFile(s *segment, pos int64) error {
-	return fmt.Errorf("%w: segment %d has no batch at byte %d", kerr.CorruptMessage, s.base, pos)
+// corruptFile is a segment's file that is not what was written to it.
+type corruptFile struct {
+	base, pos int64 // pos is -1 if it is not known
+	reason    string
+}
+
+func badFile(s *segment, pos int64, reason string) error { return &corruptFile{s.base, pos, reason} }
+
+func (c *corruptFile) Error() string {
+	return fmt.Sprintf("%v: segment %d at byte %d: %s", kerr.CorruptMessage, c.base, c.pos, c.reason)
+}
+
+func (c *corruptFile) Unwrap() error { return kerr.CorruptMessage }
+
+// damage remembers which damage its owner was told of.
+type damage struct {
+	tell func(Corruption)
+	mu   sync.Mutex // never held over a call
+	told map[spot]bool
+}
+
+// spot is a place in a log.
+type spot struct{ base, pos int64 }
+
+// damageTold bounds how many places are remembered; of a file that is damaged
+// all over, no more need be told.
+const damageTold = 64
+
+// report tells of damage that a read has found, unless it was told before.
+func (d *damage) report(l *Log, err error) {
+	var c *corruptFile
+	if !errors.As(err, &c) {
+		return
+	}
+	d.mu.Lock()
+	at := spot{c.base, c.pos}
+	known := d.told[at] || len(d.told) >= damageTold
+	if !known {
+		d.told[at] = true
+	}
+	d.mu.Unlock()
+	if known {
+		return
+	}
+	l.logger.Error("a read found damage in the log", "dir", l.dir, "segment", c.base, "position", c.pos, "reason", c.reason)
+	if d.tell != nil {
+		d.tell(Corruption{Segment: c.base, Position: c.pos, Reason: c.reason})
+	}
+}
+
+// forget makes damage be told again, of other files.
+func (d *damage) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.told)
 }

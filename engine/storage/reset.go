@@ -70,6 +70,7 @@ func (l *Log) reset(offset int64) error {
 	l.cleaned, l.sparse = 0, false
 	l.epochs.entries = nil
 	l.producers.replace(nil)
+	l.damage.forget()
 	l.start.Store(offset)
 	l.end.Store(offset)
 	l.synced.Store(offset)

@@ -2,10 +2,7 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"math"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/logarium/logarium/engine/batch"
 )
@@ -85,6 +82,9 @@ func (l *Log) stable(look func(*view) error) error {
 			}
 			err = l.gone()
 		}
+		if err != nil {
+			l.damage.report(l, err)
+		}
 		return err
 	}
 }
@@ -112,9 +112,14 @@ func (l *Log) searchSegment(s *segment, ts, start int64) (_ place, err error) {
 		if err := readFull(h.file, b, sc.pos); err != nil {
 			return nowhere, readError(s, err)
 		}
+		if !batch.CheckCRC(b) {
+			if err := s.readAgain(h, b, sc.pos); err != nil {
+				return nowhere, err
+			}
+		}
 		p, err := searchBatch(&d, b, ts, start)
 		if err != nil {
-			return nowhere, fmt.Errorf("%w: segment %d at byte %d: %w", kerr.CorruptMessage, s.base, sc.pos, err)
+			return nowhere, badFile(s, sc.pos, err.Error())
 		}
 		if p.offset >= 0 {
 			return p, nil

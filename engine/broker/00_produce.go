@@ -102,7 +102,7 @@ func (p *produce) partition(t *kmsg.ProduceRequestTopic, in *kmsg.ProduceRequest
 	c := &commit{topic: t, part: out}
 	p.waits = append(p.waits, c)
 	p.left.Add(1)
-	target.Notify(a.Last, func(err error) {
+	target.NotifyAcks(a.Last, func(err error) {
 		c.err = err
 		c.settled.Store(true)
 		if p.left.Add(-1) == 0 {
@@ -133,7 +133,7 @@ func (p *produce) append(t *kmsg.ProduceRequestTopic, in *kmsg.ProduceRequestTop
 	if err := p.check(target, in.Records); err != nil {
 		return target, a, err
 	}
-	a, err = target.Append(in.Records, storage.FromClient)
+	a, err = target.Append(in.Records, storage.FromClient, p.req.Acks)
 	return target, a, err
 }
 

@@ -88,6 +88,7 @@ type fetchPart struct {
 	err     error
 	hw      int64
 	start   int64
+	seen    int32 // leader epoch of the read
 	records []byte
 	buf     *buffer
 
@@ -175,6 +176,7 @@ func (f *fetch) readPart(p *fetchPart) error {
 	if err := p.replica.CheckEpoch(p.epoch); err != nil {
 		return err
 	}
+	_, p.seen = p.replica.Leader()
 	p.hw, p.start = p.replica.HighWatermark(), p.replica.Start()
 	if p.offset < p.start || p.offset > p.replica.End() {
 		return kerr.OffsetOutOfRange
@@ -221,7 +223,7 @@ func (f *fetch) wait(ctx context.Context) {
 		}
 		w := replica.NewWaiter(int64(int(f.req.MinBytes)-f.bytes), len(f.parts))
 		for _, p := range f.parts {
-			w.Watch(p.replica, p.hw)
+			w.Watch(p.replica, p.hw, p.seen)
 		}
 		f.drop() // a wait holds no buffers
 		over := false

@@ -74,6 +74,12 @@ func (b *Broker) listOffset(req *kmsg.ListOffsetsRequest, topic string, in *kmsg
 	end := p.HighWatermark()
 	switch in.Timestamp {
 	case latestOffset:
+		if err := p.Settled(); err != nil {
+			if req.Version < 5 {
+				return kerr.LeaderNotAvailable // what there was before KIP-207
+			}
+			return err
+		}
 		if req.IsolationLevel == 1 {
 			end = p.LastStable()
 		}

@@ -33,6 +33,9 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		errs = append(errs, s.clear(img))
 	}
 	s.image.Store(img) // first: what was deleted must not look as if another broker had it
+	if first || len(d.BrokersChanged) > 0 {
+		s.up.Store(brokersUp(img))
+	}
 	for _, t := range d.TopicsDeleted {
 		errs = append(errs, s.remove(t))
 	}
@@ -45,24 +48,69 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		}
 	}
 	for _, c := range d.PartitionsChanged {
-		if c.Old == nil {
+		held := s.held(c.Topic.ID, c.Partition)
+		switch has := slices.Contains(c.New.Replicas, s.cfg.BrokerID); {
+		case has && held == nil:
 			if p := s.add(c.Topic, c.Partition); p != nil {
 				added = append(added, p)
 			}
+		case !has && held != nil: // reassigned
+			errs = append(errs, s.removePartition(held))
 		}
 	}
 	errs = append(errs, s.open(img, added))
 	s.publish(added)
+	for _, p := range added {
+		errs = append(errs, p.update(&img.TopicByID(p.id).Partitions[p.index], first))
+	}
 	for _, c := range d.PartitionsChanged {
-		if c.Old != nil {
-			errs = append(errs, s.lead(c.Topic, c.Partition))
+		if p := s.held(c.Topic.ID, c.Partition); p != nil && c.Old != nil {
+			errs = append(errs, p.update(c.New, false))
 		}
 	}
 	s.configure(img, d)
+	s.fetchers.interrupt()
 	if first {
-		s.points = nil
+		s.last = lastRun{clean: s.last.clean}
+	} else if len(d.BrokersChanged) > 0 {
+		for _, p := range s.Partitions() { // who is up may join an ISR, who is not holds nothing up
+			p.reconsider()
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// brokersUp are the brokers that may be in an ISR, with their epochs.
+func brokersUp(img *metadata.Image) *map[int32]int64 {
+	up := map[int32]int64{}
+	for _, b := range img.Brokers() {
+		if !b.Fenced && !b.Draining {
+			up[b.ID] = b.Epoch
+		}
+	}
+	return &up
+}
+
+// held returns the replica of a partition, nil if there is none.
+func (s *Set) held(id metadata.UUID, index int32) *Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.byID[id]; t != nil && int(index) < len(t.parts) {
+		return t.parts[index]
+	}
+	return nil
+}
+
+// removePartition ends the replica of a partition that other brokers have now.
+func (s *Set) removePartition(p *Partition) error {
+	s.mu.Lock()
+	if t := s.byID[p.id]; t != nil {
+		t = &topic{name: t.name, id: t.id, parts: slices.Clone(t.parts)} // readers have the old slice
+		t.parts[p.index] = nil
+		s.byID[p.id], s.byName[p.topic] = t, t
+	}
+	s.mu.Unlock()
+	return p.delete()
 }
 
 // add makes the replica of a partition if this broker is to have one. It is
@@ -83,12 +131,10 @@ func (s *Set) open(img *metadata.Image, added []*Partition) error {
 	for i, p := range added {
 		g.Go(func() error {
 			t := img.TopicByID(p.id)
-			if err := p.open(s.configOf(img, t), s.clean, s.points[p.dir()]); err != nil {
+			if err := p.open(s.configOf(img, t), s.last); err != nil {
 				p.fail(err)
 				errs[i] = fmt.Errorf("opening %s: %w", p.dir(), err)
-				return nil
 			}
-			errs[i] = p.lead(&t.Partitions[p.index])
 			return nil
 		})
 	}
@@ -141,17 +187,6 @@ func (s *Set) remove(mt *metadata.Topic) error {
 	}
 	s.cfg.Hub.DropLinks(mt.Name)
 	return errors.Join(errs...)
-}
-
-// lead tells a replica who leads its partition now.
-func (s *Set) lead(t *metadata.Topic, index int32) error {
-	s.mu.RLock()
-	held := s.byID[t.ID]
-	s.mu.RUnlock()
-	if held == nil || int(index) >= len(held.parts) || held.parts[index] == nil {
-		return nil
-	}
-	return held.parts[index].lead(&t.Partitions[index])
 }
 
 // configure hands changed settings to the logs.
@@ -216,10 +251,11 @@ func (s *Set) clear(img *metadata.Image) error {
 			s.cfg.Logger.Warn("a folder looks like a log but has no topic id; it is left alone", "folder", name, "err", err)
 			continue
 		}
-		if t := img.TopicByID(metadata.UUID(id)); t != nil && t.Name == topic && int(index) < len(t.Partitions) {
+		if t := img.TopicByID(metadata.UUID(id)); t != nil && t.Name == topic && int(index) < len(t.Partitions) &&
+			slices.Contains(t.Partitions[index].Replicas, s.cfg.BrokerID) {
 			continue
 		}
-		s.cfg.Logger.Info("removing the log of a deleted topic", "folder", name, "topicID", metadata.UUID(id))
+		s.cfg.Logger.Info("removing the log of a partition that this broker has no longer", "folder", name, "topicID", metadata.UUID(id))
 		errs = append(errs, s.cfg.FS.RemoveAll(name))
 	}
 	return errors.Join(append(errs, s.cfg.FS.SyncDir("."))...)

@@ -3,11 +3,11 @@ package replica
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,32 +20,48 @@ const (
 	identityFile   = "meta.properties"
 	cleanFile      = ".kafka_cleanshutdown"
 	checkpointFile = "recovery-point-offset-checkpoint"
+	watermarksFile = "replication-offset-checkpoint"
 )
 
+// lastRun is what the last run left, by the folders of the logs.
+type lastRun struct {
+	clean      bool             // it ended with Close(true)
+	points     map[string]int64 // how far each log is on disk
+	watermarks map[string]int64
+}
+
 // readLastRun says whether the last run ended cleanly, and what it knew to be
-// on disk. The mark of the clean end is removed: it is true once.
-func readLastRun(fsys vfs.FS, log *slog.Logger) (clean bool, points map[string]int64, err error) {
+// on disk and committed. The mark of the clean end is removed: it is true once.
+func readLastRun(fsys vfs.FS, log *slog.Logger) (last lastRun, err error) {
 	switch _, err := fsys.Stat(cleanFile); {
 	case err == nil:
-		clean = true
+		last.clean = true
 		if err := errors.Join(fsys.Remove(cleanFile), fsys.SyncDir(".")); err != nil {
-			return false, nil, fmt.Errorf("removing the mark of the clean shutdown: %w", err)
+			return last, fmt.Errorf("removing the mark of the clean shutdown: %w", err)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return false, nil, fmt.Errorf("reading the data folder: %w", err)
+		return last, fmt.Errorf("reading the data folder: %w", err)
 	}
-	raw, err := vfs.ReadFile(fsys, checkpointFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return clean, nil, nil
-	}
-	if err == nil {
-		points, err = parseCheckpoint(raw)
-	}
-	if err != nil { // a cache: without it more is read
+	if last.points, err = readCheckpoint(fsys, checkpointFile); err != nil { // a cache: without it more is read
 		log.Warn("recovery points cannot be read; the logs are read from their start", "file", checkpointFile, "err", err)
-		return false, nil, nil
+		last.clean = false
 	}
-	return clean, points, nil
+	if last.watermarks, err = readCheckpoint(fsys, watermarksFile); err != nil { // leaders find them anew
+		log.Warn("high watermarks cannot be read; they begin at the starts of the logs", "file", watermarksFile, "err", err)
+	}
+	return last, nil
+}
+
+// readCheckpoint reads a file of offsets, which need not be there.
+func readCheckpoint(fsys vfs.FS, name string) (map[string]int64, error) {
+	raw, err := vfs.ReadFile(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseCheckpoint(raw)
 }
 
 // parseCheckpoint reads Kafka's format of version 0: the version, the number of
@@ -93,18 +109,28 @@ func parseCheckpoint(raw []byte) (map[string]int64, error) {
 
 // writeCheckpoint writes how far each log is known to be on disk.
 func (s *Set) writeCheckpoint(parts []*Partition) error {
-	lines := map[string]string{}
+	return s.writeOffsets(checkpointFile, parts, func(p *Partition) int64 { return p.log.Synced() })
+}
+
+// writeWatermarks writes the high watermarks.
+func (s *Set) writeWatermarks(parts []*Partition) error {
+	return s.writeOffsets(watermarksFile, parts, (*Partition).HighWatermark)
+}
+
+// writeOffsets writes an offset for each replica, in Kafka's format.
+func (s *Set) writeOffsets(name string, parts []*Partition, of func(*Partition) int64) error {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p *Partition) bool { return p.log == nil })
+	slices.SortFunc(parts, func(a, b *Partition) int {
+		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.index, b.index))
+	})
+	out := make([]byte, 0, 32*len(parts)+16)
+	out = fmt.Appendf(out, "0\n%d\n", len(parts))
 	for _, p := range parts {
-		if p.log != nil {
-			lines[p.dir()] = fmt.Sprintf("%s %d %d\n", p.topic, p.index, p.log.Synced())
-		}
+		out = append(append(out, p.topic...), ' ')
+		out = append(strconv.AppendInt(out, int64(p.index), 10), ' ')
+		out = append(strconv.AppendInt(out, of(p), 10), '\n')
 	}
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "0\n%d\n", len(lines))
-	for _, dir := range slices.Sorted(maps.Keys(lines)) {
-		out.WriteString(lines[dir])
-	}
-	return replaceFile(s.cfg.FS, checkpointFile, out.Bytes())
+	return replaceFile(s.cfg.FS, name, out)
 }
 
 func writeCleanMark(fsys vfs.FS) error {

@@ -41,6 +41,9 @@ type Proposal struct {
 	LeaderEpoch    int32
 	PartitionEpoch int32
 	ISR            []int32
+	// ISREpochs are the broker epochs that the members fetched with, -1 where
+	// that is not known (KIP-903).
+	ISREpochs []int64
 }
 
 // Outcome is what became of a Proposal: the partition as it is now, or one of
@@ -82,16 +85,11 @@ type FetchResponse struct {
 	Partitions []FetchedPartition
 	// Err is FETCH_SESSION_ID_NOT_FOUND where the leader does not know the
 	// session (it began anew since): the follower begins a new one.
-	Err     error
-	release func()
-}
+	Err error
 
-// Release gives back the memory that Batches are in. It may be called once.
-func (r *FetchResponse) Release() {
-	if r.release != nil {
-		r.release()
-		r.release, r.Partitions = nil, nil
-	}
+	pooled bool   // it has memory to be given back
+	buf    []byte // kept for the next answer
+	room   []byte // what is used of the memory for batches
 }
 
 // FetchedPartition is what is new of a partition.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/journal"
 	"github.com/logarium/logarium/engine/vfs"
 )
 
@@ -29,8 +30,11 @@ type Config struct {
 	BrokerID   int32
 	FS         vfs.FS // the broker's folder
 	Durability Durability
-	Hub        *event.Hub
-	Logger     *slog.Logger
+	// Journal is where leaders write to with durability Group; nil: each log is
+	// synced on its own.
+	Journal *journal.Journal
+	Hub     *event.Hub
+	Logger  *slog.Logger
 	// Syncers is how many logs are synced at the same time; default 4.
 	Syncers int
 	// FlushInterval is how long, with durability OS, an append may wait for its
@@ -45,6 +49,9 @@ type Config struct {
 	// CheckpointInterval is how often recovery points are written
 	// (log.flush.offset.checkpoint.interval.ms); default 60 s.
 	CheckpointInterval time.Duration
+	// WatermarkInterval is how often high watermarks are written, if any moved
+	// (replica.high.watermark.checkpoint.interval.ms); default 5 s.
+	WatermarkInterval time.Duration
 	// OpenFiles bounds the open files of older segments; default 1024.
 	OpenFiles int
 	// ProducerExpiration forgets an idle producer (producer.id.expiration.ms);
@@ -79,6 +86,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.RetentionInterval, 30*time.Second)
 	orDefault(&c.CompactionInterval, 15*time.Second)
 	orDefault(&c.CheckpointInterval, time.Minute)
+	orDefault(&c.WatermarkInterval, 5*time.Second)
 	orDefault(&c.OpenFiles, 1024)
 	orDefault(&c.ProducerExpiration, 24*time.Hour)
 	orDefault(&c.LagTimeMax, 10*time.Second)

@@ -3,8 +3,6 @@ package replica
 import (
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // flusher syncs the logs that have news. Each log is synced by one syncer at a
@@ -144,13 +142,12 @@ func (f *flusher) close() {
 // wait for. A log that failed to sync is never synced again.
 func (p *Partition) sync() {
 	p.mu.Lock()
-	bytes := p.appended
 	skip := p.failed || p.down.Load() != nil
 	p.mu.Unlock()
 	if skip {
 		return
 	}
-	through, err := p.log.Sync()
+	_, err := p.log.Sync()
 	var told waiters
 	var outcome error
 	p.mu.Lock()
@@ -159,13 +156,8 @@ func (p *Partition) sync() {
 	case err != nil:
 		told, outcome = p.broken(err), storageError(err)
 	default:
-		told = p.advance(through, bytes)
+		told = p.rise()
 	}
 	p.mu.Unlock()
 	told.tell(outcome)
-}
-
-// storageError is the answer of a log that failed.
-func storageError(err error) error {
-	return &problem{kerr.KafkaStorageError, err.Error()}
 }

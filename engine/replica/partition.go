@@ -1,10 +1,10 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -22,26 +22,45 @@ type Partition struct {
 	log      *storage.Log // nil if it could not be opened
 	counters *event.Partition
 
-	leads atomic.Bool
-	epoch atomic.Int32
-	hw    atomic.Int64
-	down  atomic.Pointer[problem] // why nothing can be appended or read, nil if all is well
-	flush atomic.Int32            // syncState
+	leads      atomic.Bool
+	leader     atomic.Int32 // broker id, NoLeader: none
+	epoch      atomic.Int32
+	epochStart atomic.Int64 // log end when this replica began to lead
+	hw         atomic.Int64
+	down       atomic.Pointer[problem] // why nothing can be appended or read, nil if all is well
+	ended      atomic.Bool             // closed or deleted
+	damaged    atomic.Bool             // to be repaired: it follows nobody
+	flush      atomic.Int32            // syncState
 
-	mu        sync.Mutex // for what follows and for appends, in this order: mu, then the log's own
-	failed    bool       // the log failed: reads go on
-	appended  int64      // bytes, since the start
-	committed int64      // bytes below the high watermark, since the start
+	// writing is held over what changes the log's end or the role of the
+	// replica, so that a leader appends in order and in its own epoch. Order:
+	// writing, then mu, then what a session or a list guards its own with.
+	writing   lock
+	following *following // guarded by writing; nil if this replica follows nobody
+	assigned  bool       // guarded by writing; it has been told who leads
+
+	mu        sync.Mutex  // for what follows; never held over a call of the log that may wait for a disk
+	failed    bool        // the log failed: reads go on
+	watched   bool        // on the list of lagging
+	minISR    int         // min.insync.replicas
+	appended  int64       // bytes, since the start
+	committed int64       // bytes below the high watermark, since the start
+	led       *leadership // nil if this replica does not lead
 	commits   []commitWaiter
 	fetches   []*Waiter
+	lows      []lowWaiter
 	recent    recent
 }
 
 func newPartition(s *Set, t *metadata.Topic, index int32) *Partition {
-	p := &Partition{set: s, topic: t.Name, id: t.ID, index: index}
+	p := &Partition{set: s, topic: t.Name, id: t.ID, index: index, writing: newLock()}
+	p.leader.Store(metadata.NoLeader)
 	p.counters = s.cfg.Hub.Partition(p.key())
 	return p
 }
+
+// ref names the partition.
+func (p *Partition) ref() PartitionID { return PartitionID{p.id, p.index} }
 
 // dir is the log's folder.
 func (p *Partition) dir() string { return folder(p.topic, p.index) }
@@ -113,6 +132,18 @@ func (p *Partition) Serves() error {
 	return nil
 }
 
+// ServesReads is Serves for clients that may read from followers, too
+// (KIP-392).
+func (p *Partition) ServesReads() error {
+	if d := p.down.Load(); d != nil {
+		return d
+	}
+	if !p.leads.Load() && p.leader.Load() == metadata.NoLeader {
+		return errNotLeader
+	}
+	return nil
+}
+
 // CheckEpoch holds the leader epoch that a client believes in, -1 for none,
 // against ours: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH (KIP-320).
 func (p *Partition) CheckEpoch(clients int32) error {
@@ -125,58 +156,6 @@ func (p *Partition) CheckEpoch(clients int32) error {
 	return kerr.UnknownLeaderEpoch
 }
 
-// Append appends batches that batch.Validate has passed, changing them in
-// place, and returns when the operating system has them; see Notify for when
-// they are committed.
-func (p *Partition) Append(batches []byte, from storage.Origin) (storage.Appended, error) {
-	if err := p.Serves(); err != nil {
-		return storage.Appended{}, err
-	}
-	p.mu.Lock()
-	now := time.Now()
-	a, err := p.log.Append(batches, storage.AppendOptions{LeaderEpoch: p.epoch.Load(), Now: now, Origin: from})
-	var told waiters
-	switch {
-	case err == nil && !a.Duplicate:
-		told = p.count(a, now)
-	case err != nil && p.log.Failed() != nil:
-		waiting := p.broken(err)
-		p.mu.Unlock()
-		waiting.tell(storageError(err))
-		return a, err
-	}
-	p.mu.Unlock()
-	told.tell(nil)
-	return a, err
-}
-
-// count accounts for an append and has it synced; mu is held.
-func (p *Partition) count(a storage.Appended, now time.Time) (told waiters) {
-	p.appended += int64(a.Bytes)
-	p.recent.add(a.Last, now)
-	c := p.counters
-	c.RecordsIn.Add(int64(a.Records))
-	c.BytesIn.Add(int64(a.Bytes))
-	c.LogEnd.Store(a.Last + 1)
-	c.SizeBytes.Add(int64(a.Bytes))
-	if a.Rolled >= 0 {
-		c.Segments.Add(1)
-		p.emit(event.State{Kind: event.SegmentRolled, A: a.Rolled})
-	}
-	if p.set.cfg.Durability != Group {
-		told = p.advance(a.Last+1, p.appended)
-	}
-	p.set.flush.add(p)
-	return told
-}
-
-// AppendBatch appends one batch that this broker built itself and returns the
-// offset of its last record.
-func (p *Partition) AppendBatch(batch []byte) (last int64, err error) {
-	a, err := p.Append(batch, storage.FromCoordinator)
-	return a.Last, err
-}
-
 // Read appends whole batches to dst, committed or not, the first of them the
 // one that holds offset from, up to maxBytes but at least one batch.
 func (p *Partition) Read(dst []byte, from int64, maxBytes int) ([]byte, error) {
@@ -186,13 +165,17 @@ func (p *Partition) Read(dst []byte, from int64, maxBytes int) ([]byte, error) {
 	return p.log.Read(dst, from, p.log.End(), maxBytes, true)
 }
 
-// Fetch is Read for clients: committed batches only, and where minOne is not
-// set, none that does not fit into maxBytes.
+// Fetch is Read for clients, from a leader or a follower: committed batches
+// only, and where minOne is not set, none that does not fit into maxBytes.
 func (p *Partition) Fetch(dst []byte, from int64, maxBytes int, minOne bool) ([]byte, error) {
-	if err := p.Serves(); err != nil {
+	if err := p.ServesReads(); err != nil {
 		return dst, err
 	}
-	return p.log.Read(dst, from, p.hw.Load(), maxBytes, minOne)
+	out, err := p.log.Read(dst, from, p.hw.Load(), maxBytes, minOne)
+	if err != nil {
+		p.readFailed(err)
+	}
+	return out, err
 }
 
 // Estimate guesses how many bytes Fetch will find from an offset on, by the
@@ -206,59 +189,24 @@ func (p *Partition) Estimate(from int64) int64 {
 	return int64(each * float64(p.hw.Load()-from))
 }
 
-// DeleteRecords moves the log start up to before (-1: the high watermark) and
-// returns it: OFFSET_OUT_OF_RANGE above the high watermark.
-func (p *Partition) DeleteRecords(before int64) (start int64, err error) {
-	if err := p.Serves(); err != nil {
-		return -1, err
-	}
-	hw := p.hw.Load()
-	if before == -1 {
-		before = hw
-	}
-	if before < 0 || before > hw {
-		return -1, kerr.OffsetOutOfRange
-	}
-	old := p.log.Start()
-	if before > old {
-		if err := p.log.DeleteRecords(before); err != nil {
-			return -1, err
-		}
-		p.movedStart(old)
-	}
-	return p.log.Start(), nil
-}
-
-// movedStart tells that the log start moved from old to where it is now.
-func (p *Partition) movedStart(old int64) {
-	now := p.log.Start()
-	if now == old {
-		return
-	}
-	p.counters.LogStart.Store(now)
-	p.emit(event.State{Kind: event.LogStartMoved, A: old, B: now})
-}
-
 func (p *Partition) emit(e event.State) {
 	e.Broker, e.Topic, e.Partition = p.set.cfg.BrokerID, p.topic, p.index
 	p.set.cfg.Hub.Emit(e)
 }
 
-// open opens the log; the high watermark starts at what is known to be synced.
-func (p *Partition) open(cfg storage.Config, clean bool, point int64) error {
+// open opens the log. The high watermark starts at what it was when that was
+// last written down.
+func (p *Partition) open(c settings, last lastRun) error {
 	s := p.set
 	l, found, err := storage.Open(storage.Options{
-		FS: s.cfg.FS, Dir: p.dir(), TopicID: p.id, Config: cfg, Clean: clean, RecoveryPoint: point,
+		FS: s.cfg.FS, Dir: p.dir(), TopicID: p.id, Config: c.log, Clean: last.clean, RecoveryPoint: last.points[p.dir()],
 		ProducerExpiration: s.cfg.ProducerExpiration, Files: s.files, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		return err
 	}
-	p.log = l
-	hw := l.End()
-	if s.cfg.Durability == Group {
-		hw = max(l.Synced(), l.Start())
-	}
+	p.log, p.minISR = l, c.minISR
+	hw := min(max(last.watermarks[p.dir()], l.Start()), l.End())
 	p.hw.Store(hw)
 	if found.BytesCut > 0 {
 		p.emit(event.State{Kind: event.LogRecovered, A: found.BytesCut})
@@ -266,15 +214,14 @@ func (p *Partition) open(cfg storage.Config, clean bool, point int64) error {
 	for _, c := range found.Corrupt {
 		s.cfg.Logger.Error("a log was damaged; the damaged bytes are kept aside", "log", p.dir(),
 			"fromOffset", c.From, "toOffset", c.To, "bytes", c.Bytes, "file", c.Quarantine, "reason", c.Reason)
+		s.repairs.add(p, errors.New(c.Reason))
 	}
-	c := p.counters
-	c.LogStart.Store(l.Start())
-	c.LogEnd.Store(l.End())
-	c.HighWatermark.Store(hw)
+	g := p.counters
+	g.LogStart.Store(l.Start())
+	g.LogEnd.Store(l.End())
+	g.HighWatermark.Store(hw)
+	g.Offline.Store(false)
 	p.measure()
-	if hw < l.End() {
-		s.flush.add(p)
-	}
 	return nil
 }
 
@@ -284,58 +231,30 @@ func (p *Partition) measure() {
 	p.counters.Segments.Store(int64(len(p.log.Segments())))
 }
 
-// lead takes over who leads the partition.
-func (p *Partition) lead(mp *metadata.Partition) error {
+func (p *Partition) configure(c settings) {
 	if p.log == nil {
-		return nil
+		return
 	}
-	leads := mp.Leader == p.set.cfg.BrokerID
+	p.log.SetConfig(c.log)
 	p.mu.Lock()
-	if leads && p.log.LatestEpoch() < mp.LeaderEpoch {
-		if err := p.log.SetEpoch(mp.LeaderEpoch, p.log.End()); err != nil {
-			waiting := p.broken(err)
-			p.mu.Unlock()
-			waiting.tell(storageError(err))
-			return fmt.Errorf("leading %s: %w", p.dir(), err)
+	p.minISR = c.minISR
+	var done, few waiters
+	if p.led != nil {
+		if done = p.rise(); p.underMinISR() {
+			few = p.takeAcks()
 		}
 	}
-	p.epoch.Store(mp.LeaderEpoch)
-	p.leads.Store(leads)
-	p.counters.Leader.Store(leads)
-	p.counters.LeaderEpoch.Store(mp.LeaderEpoch)
-	var waiting waiters
-	if !leads {
-		waiting = p.take(len(p.commits))
-	}
-	p.wake()
 	p.mu.Unlock()
-	waiting.tell(errNotLeader)
-	return nil
-}
-
-func (p *Partition) configure(cfg storage.Config) {
-	if p.log != nil {
-		p.log.SetConfig(cfg)
-	}
+	done.tell(nil)
+	few.tell(errTooFewAfter)
 }
 
 // fail takes the partition offline: nothing is appended or read.
 func (p *Partition) fail(err error) {
 	p.down.Store(&problem{kerr.KafkaStorageError, err.Error()})
+	p.counters.Offline.Store(true)
 	p.emit(event.State{Kind: event.BrokerFailed, Text: err.Error()})
-	p.set.cfg.Logger.Error("a partition is offline", "log", p.dir(), "err", err)
-}
-
-// broken marks the log as one that takes no more appends; mu is held. Reads of
-// what is committed go on. The caller tells those that are returned.
-func (p *Partition) broken(err error) waiters {
-	if p.failed {
-		return nil
-	}
-	p.failed = true
-	p.emit(event.State{Kind: event.BrokerFailed, Text: err.Error()})
-	p.set.cfg.Logger.Error("a log failed and takes no more records until the broker is started again", "log", p.dir(), "err", err)
-	return p.take(len(p.commits))
+	p.set.repairs.add(p, err)
 }
 
 // close ends the replica; see Set.Close.
@@ -371,10 +290,16 @@ func (p *Partition) delete() error {
 
 // end answers everybody who waits with why, and takes no more requests.
 func (p *Partition) end(why *problem) {
+	p.ended.Store(true)
 	p.down.Store(why)
-	p.leads.Store(false)
+	p.writing.lock()
+	p.unfollow()
+	p.writing.unlock()
 	p.mu.Lock()
+	p.leads.Store(false)
+	p.led = nil
 	waiting := p.take(len(p.commits))
+	p.failLows(why)
 	p.wake()
 	p.mu.Unlock()
 	waiting.tell(why)

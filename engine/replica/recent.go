@@ -49,8 +49,10 @@ func (r *recent) add(last int64, now time.Time) {
 }
 
 // commit times the appends whose last record is below offset.
-func (r *recent) commit(offset int64, now time.Time, h *event.Histogram) {
-	r.toCommit = r.until(r.toCommit, offset, now, h)
+func (r *recent) commit(offset int64, h *event.Histogram) {
+	if r.toCommit < r.next { // not so where this replica follows
+		r.toCommit = r.until(r.toCommit, offset, time.Now(), h)
+	}
 }
 
 // deliver times the appends whose last record is below offset.

@@ -21,11 +21,20 @@ type Set struct {
 	cfg     Config
 	files   *storage.FileCache
 	flush   *flusher
-	clean   bool             // the last run ended with Close(true)
-	points  map[string]int64 // recovery points of the last run by folder; nil after the first Apply
+	last    lastRun // forgotten after the first Apply
+	born    time.Time
 	image   atomic.Pointer[metadata.Image]
+	up      atomic.Pointer[map[int32]int64] // brokers that may be in an ISR, and their epochs
+	moved   atomic.Bool                     // a high watermark did, since they were written
+	over    context.Context                 // ends with the Set
 	stop    context.CancelFunc
 	workers sync.WaitGroup
+
+	sessions sessions
+	fetchers fetchers
+	proposer proposer
+	lag      lagging
+	repairs  repairs
 
 	mu     sync.RWMutex // for what follows
 	byName map[string]*topic
@@ -47,18 +56,24 @@ func Open(cfg Config) (*Set, error) {
 	cfg = cfg.withDefaults()
 	s := &Set{
 		cfg: cfg, files: storage.NewFileCache(cfg.OpenFiles),
-		byName: map[string]*topic{}, byID: map[metadata.UUID]*topic{},
+		byName: map[string]*topic{}, byID: map[metadata.UUID]*topic{}, born: time.Now(),
 	}
+	s.fetchers.set = s
+	s.proposer.wakeup, s.lag.wakeup, s.repairs.wakeup = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	var err error
-	if s.clean, s.points, err = readLastRun(cfg.FS, cfg.Logger); err != nil {
+	if s.last, err = readLastRun(cfg.FS, cfg.Logger); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	s.over, s.stop = ctx, stop
 	s.flush = startFlusher(cfg)
 	s.workers.Go(func() { every(ctx, cfg.RetentionInterval, s.retain) })
 	s.workers.Go(func() { every(ctx, cfg.CompactionInterval, s.compact) })
 	s.workers.Go(func() { every(ctx, cfg.CheckpointInterval, s.checkpoint) })
+	s.workers.Go(func() { every(ctx, cfg.WatermarkInterval, s.checkpointWatermarks) })
+	s.workers.Go(func() { s.propose(ctx) })
+	s.workers.Go(func() { s.watchLag(ctx) })
+	s.workers.Go(func() { s.repair(ctx) })
 	return s, nil
 }
 
@@ -127,19 +142,6 @@ func (s *Set) Partitions() []*Partition {
 	return out
 }
 
-// ServeFetch answers a follower of partitions that this broker leads: with all
-// that is new, or once something is, or when req.MaxWait has passed.
-func (s *Set) ServeFetch(ctx context.Context, req *FetchRequest) (*FetchResponse, error) {
-	wait := time.NewTimer(req.MaxWait)
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-wait.C:
-		return &FetchResponse{Number: req.Number, Err: kerr.FetchSessionIDNotFound}, nil
-	}
-}
-
 // Close ends the workers, answers who still waits with an error, and closes
 // the logs. A clean close syncs them first and leaves a mark by which the next
 // start need not read them; a close that is not clean leaves everything as a
@@ -152,7 +154,9 @@ func (s *Set) Close(clean bool) error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	s.fetchers.mu.Lock() // none starts after this
 	s.stop()
+	s.fetchers.mu.Unlock()
 	s.workers.Wait()
 	s.flush.close()
 	parts := s.Partitions()
@@ -172,8 +176,11 @@ func (s *Set) Close(clean bool) error {
 	if !clean {
 		return nil
 	}
-	if err := s.writeCheckpoint(parts); err != nil {
+	if err := errors.Join(s.writeCheckpoint(parts), s.writeWatermarks(parts)); err != nil {
 		return err
 	}
 	return writeCleanMark(s.cfg.FS)
 }
+
+// Kill ends the Set as the loss of its process would: nothing more is written.
+func (s *Set) Kill() error { return s.Close(false) }

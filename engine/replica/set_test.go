@@ -80,7 +80,7 @@ func add(p *Partition, n int) (storage.Appended, error) {
 	for range n {
 		b.Append(time.Now().UnixMilli(), []byte("k"), []byte("v"), nil)
 	}
-	return p.Append(b.Build(), storage.FromClient)
+	return p.Append(b.Build(), storage.FromClient, -1)
 }
 
 func partition(t testing.TB, s *Set, topic string, index int32) *Partition {
@@ -291,20 +291,20 @@ func TestSet_CleanEndIsRemembered(t *testing.T) {
 	must(t, err)
 	must(t, partition(t, s, "t", 0).WaitCommitted(t.Context(), a.Last))
 	must(t, s.Close(true))
-	clean, points, err := readLastRun(disk, s.cfg.Logger)
+	last, err := readLastRun(disk, s.cfg.Logger)
 	must(t, err)
-	if !clean || points["t-0"] != 5 {
-		t.Fatalf("clean %v, recovery points %v", clean, points)
+	if !last.clean || last.points["t-0"] != 5 || last.watermarks["t-0"] != 5 {
+		t.Fatalf("the last run left %+v", last)
 	}
-	if clean, _, err = readLastRun(disk, s.cfg.Logger); clean || err != nil {
-		t.Fatalf("the mark is true once: %v, %v", clean, err)
+	if last, err = readLastRun(disk, s.cfg.Logger); last.clean || err != nil {
+		t.Fatalf("the mark is true once: %+v, %v", last, err)
 	}
 	s = open(t, w, Config{FS: disk})
 	if p := partition(t, s, "t", 0); p.HighWatermark() != 5 {
 		t.Fatalf("high watermark %d", p.HighWatermark())
 	}
 	must(t, s.Close(false))
-	if clean, _, _ := readLastRun(disk, s.cfg.Logger); clean {
+	if last, _ := readLastRun(disk, s.cfg.Logger); last.clean {
 		t.Fatal("an end like a crash left the mark of a clean one")
 	}
 }

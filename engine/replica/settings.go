@@ -7,8 +7,16 @@ import (
 	"github.com/logarium/logarium/engine/storage"
 )
 
-// configOf returns the settings that a topic's logs on this broker obey.
-func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) storage.Config {
+// settings are what a topic's replicas obey.
+type settings struct {
+	log           storage.Config
+	minISR        int           // min.insync.replicas
+	flushMessages int64         // flush.messages
+	flushInterval time.Duration // flush.ms; negative: forever
+}
+
+// configOf returns the settings that a topic's replicas on this broker obey.
+func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) settings {
 	from := img.EffectiveTopicConfig(t, s.cfg.BrokerID)
 	c := storage.DefaultConfig()
 	c.SegmentBytes = int(from.SegmentBytes)
@@ -26,7 +34,7 @@ func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) storage.Config {
 	c.LogAppendTime = from.LogAppendTime
 	c.TimestampBeforeMax = from.TimestampBeforeMax
 	c.TimestampAfterMax = from.TimestampAfterMax
-	return c
+	return settings{log: c, minISR: from.MinInsyncReplicas, flushMessages: from.FlushMessages, flushInterval: from.FlushInterval}
 }
 
 // forever is how storage writes an age without limit.

@@ -21,11 +21,12 @@ func NewWaiter(need int64, n int) *Waiter {
 }
 
 // Watch adds a partition of which everything below highWatermark was already
-// counted. If there is more by now the waiter is woken at once.
-func (w *Waiter) Watch(p *Partition, highWatermark int64) {
+// counted, when the leader epoch was epoch. If there is more by now, or another
+// epoch, the waiter is woken at once.
+func (w *Waiter) Watch(p *Partition, highWatermark int64, epoch int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.hw.Load() != highWatermark || p.down.Load() != nil || !p.leads.Load() {
+	if p.hw.Load() != highWatermark || p.down.Load() != nil || p.epoch.Load() != epoch {
 		w.wake()
 		return
 	}

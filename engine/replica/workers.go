@@ -85,3 +85,14 @@ func (s *Set) checkpoint(context.Context) {
 		s.cfg.Logger.Warn("cannot write recovery points; a start after a crash will read more of the logs", "err", err)
 	}
 }
+
+// checkpointWatermarks writes the high watermarks if one has moved.
+func (s *Set) checkpointWatermarks(context.Context) {
+	if !s.moved.Swap(false) {
+		return
+	}
+	if err := s.writeWatermarks(s.Partitions()); err != nil {
+		s.moved.Store(true)
+		s.cfg.Logger.Warn("cannot write high watermarks; they are tried again", "err", err)
+	}
+}

@@ -1,0 +1,312 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// expand proposes to take those replicas into the ISR that have what was
+// committed and what was there when the epoch began; mu is held.
+func (p *Partition) expand() {
+	l := p.led
+	if l.proposed != nil || l.refused || p.failed || p.set.cfg.Cluster == nil {
+		return
+	}
+	least := max(p.hw.Load(), l.start)
+	var isr []int32
+	for i := range l.remotes {
+		r := &l.remotes[i]
+		if r.inSync || r.end < least || !p.set.eligible(r) {
+			continue
+		}
+		if isr == nil {
+			isr = slices.Clone(l.isr)
+		}
+		isr = append(isr, r.id)
+	}
+	if isr != nil {
+		p.propose(isr)
+	}
+}
+
+// shrink proposes to leave those out of the ISR that are behind for too long,
+// and reports whether any may come to be so; mu is held.
+func (p *Partition) shrink() (watch bool) {
+	l := p.led
+	if l == nil || p.failed || p.set.cfg.Cluster == nil {
+		return false
+	}
+	now, end := p.set.clock(), p.log.End()
+	out := map[int32]bool{}
+	for i := range l.remotes {
+		r := &l.remotes[i]
+		if !r.inSync || r.end >= end {
+			continue
+		}
+		watch = true
+		if r.behind(end, now, p.set.cfg.LagTimeMax) {
+			out[r.id] = true
+		}
+	}
+	if len(out) > 0 && l.proposed == nil && !l.refused {
+		p.propose(slices.DeleteFunc(slices.Clone(l.isr), func(id int32) bool { return out[id] }))
+	}
+	return watch
+}
+
+// propose asks the controller for another ISR. Until it has answered the high
+// watermark waits for the replicas of both (KIP-497). mu is held.
+func (p *Partition) propose(isr []int32) {
+	p.led.proposed = isr
+	p.led.settle()
+	p.set.proposer.add(p)
+}
+
+// proposal is what is to be asked for now; ok is false if nothing is.
+func (p *Partition) proposal() (out Proposal, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.led
+	if l == nil || l.proposed == nil {
+		return out, false
+	}
+	epochs := make([]int64, len(l.proposed))
+	for i, id := range l.proposed {
+		epochs[i] = -1
+		if id == p.set.cfg.BrokerID {
+			epochs[i] = p.set.brokerEpoch()
+		} else if r := l.remote(id); r != nil && r.end >= 0 {
+			epochs[i] = r.broker
+		}
+	}
+	return Proposal{
+		PartitionID: p.ref(), LeaderEpoch: l.epoch, PartitionEpoch: l.partitionEpoch, ISR: l.proposed, ISREpochs: epochs,
+	}, true
+}
+
+// settled takes the controller's answer to a proposal, and reports whether the
+// proposal was refused and may be made again. An answer to what is no longer
+// asked is ignored: the image has brought something newer.
+func (p *Partition) settled(asked *Proposal, o *Outcome) (again bool) {
+	p.mu.Lock()
+	l := p.led
+	if l == nil || l.epoch != asked.LeaderEpoch || l.partitionEpoch != asked.PartitionEpoch || l.proposed == nil {
+		p.mu.Unlock()
+		return false
+	}
+	if o.Err == nil && o.Partition.PartitionEpoch > l.partitionEpoch && o.Partition.LeaderEpoch == l.epoch {
+		done, few := p.adopt(&o.Partition)
+		p.mu.Unlock()
+		done.tell(nil)
+		few.tell(errTooFewAfter)
+		return false
+	}
+	l.proposed, l.refused = nil, true
+	l.settle()
+	told := p.rise()
+	p.mu.Unlock()
+	told.tell(nil)
+	return true
+}
+
+// reconsider makes proposals that were refused, or that had to wait.
+func (p *Partition) reconsider() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.led == nil {
+		return
+	}
+	p.led.refused = false
+	p.expand()
+	p.shrink()
+	p.movedLow()
+}
+
+// proposer takes proposals to the controller, all that have come together.
+type proposer struct {
+	mu     sync.Mutex
+	queue  []*Partition
+	wakeup chan struct{}
+}
+
+// The proposer waits between two attempts for minPause after the first one that
+// failed, twice as long after each that follows.
+const (
+	minPause = 20 * time.Millisecond
+	maxPause = 2 * time.Second
+	// proposeTimeout is how long the controller may take for an answer.
+	proposeTimeout = 10 * time.Second
+)
+
+func (r *proposer) add(parts ...*Partition) {
+	r.mu.Lock()
+	r.queue = append(r.queue, parts...)
+	r.mu.Unlock()
+	select {
+	case r.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+func (r *proposer) take() []*Partition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.queue
+	r.queue = nil
+	return out
+}
+
+// propose runs until ctx ends.
+func (s *Set) propose(ctx context.Context) {
+	pause := minPause
+	var refused []*Partition
+	for {
+		var wait <-chan time.Time
+		if len(refused) > 0 {
+			wait = time.After(pause)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.proposer.wakeup:
+		case <-wait:
+			for _, p := range refused {
+				p.reconsider()
+			}
+			refused = nil
+		}
+		parts := s.proposer.take()
+		if len(parts) == 0 {
+			continue
+		}
+		again, err := s.ask(ctx, parts)
+		refused = append(refused, again...)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && len(again) == 0:
+			pause = minPause
+		case err != nil:
+			s.cfg.Logger.Warn("the controller did not answer a proposal of in-sync replicas; it will be asked again", "partitions", len(parts), "err", err)
+			if !sleep(ctx, pause) {
+				return
+			}
+			s.proposer.add(parts...)
+			fallthrough
+		default:
+			pause = min(2*pause, maxPause)
+		}
+	}
+}
+
+// ask makes the proposals of partitions and returns those that were refused.
+func (s *Set) ask(ctx context.Context, parts []*Partition) (refused []*Partition, err error) {
+	var asked []Proposal
+	var of []*Partition
+	seen := map[*Partition]bool{}
+	for _, p := range parts {
+		if a, ok := p.proposal(); ok && !seen[p] {
+			seen[p] = true
+			asked, of = append(asked, a), append(of, p)
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	within, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	outcomes, err := s.cfg.Cluster.AlterPartitions(within, s.brokerEpoch(), asked)
+	if err != nil {
+		return nil, err
+	}
+	if len(outcomes) != len(asked) {
+		return nil, errors.New("the controller answered another number of proposals than it was given")
+	}
+	for i, p := range of {
+		o := &outcomes[i]
+		if p.settled(&asked[i], o) {
+			refused = append(refused, p)
+			s.cfg.Logger.Info("the controller refused in-sync replicas", "log", p.dir(), "isr", asked[i].ISR, "err", o.Err)
+		}
+	}
+	return refused, nil
+}
+
+// sleep waits for d and reports whether ctx still runs.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// brokerEpoch is this broker's, -1 before it is registered.
+func (s *Set) brokerEpoch() int64 {
+	if img := s.image.Load(); img != nil {
+		if b, ok := img.Broker(s.cfg.BrokerID); ok {
+			return b.Epoch
+		}
+	}
+	return -1
+}
+
+// lagging are the partitions led here that have replicas in the ISR which are
+// behind, or were when somebody looked last. While there is none nothing runs.
+type lagging struct {
+	mu     sync.Mutex
+	parts  []*Partition
+	wakeup chan struct{}
+}
+
+// watch puts a partition on the list; its mu is held.
+func (g *lagging) watch(p *Partition) {
+	if p.watched {
+		return
+	}
+	p.watched = true
+	g.mu.Lock()
+	g.parts = append(g.parts, p)
+	g.mu.Unlock()
+	select {
+	case g.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// watchLag looks every half LagTimeMax at the followers of what is on the list.
+func (s *Set) watchLag(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.lag.wakeup:
+		}
+		if !sleep(ctx, s.cfg.LagTimeMax/2) {
+			return
+		}
+		s.lag.mu.Lock()
+		parts := s.lag.parts
+		s.lag.parts = nil
+		s.lag.mu.Unlock()
+		for _, p := range parts {
+			p.mu.Lock()
+			p.watched = false
+			if p.shrink() {
+				s.lag.watch(p)
+			}
+			p.mu.Unlock()
+		}
+	}
+}
+
+// errNotReplica answers a broker that follows what it has no replica of.
+var errNotReplica = &problem{kerr.NotLeaderForPartition, "the broker has no replica of this partition"}

@@ -131,6 +131,10 @@ var importRules = []importRule{
 		deny: []string{"engine/broker"},
 	},
 	{why: "the controller knows neither coordinators nor replicas", in: []string{"engine/controller"}, deny: []string{"engine/coordinator", "engine/replica"}},
+	{
+		why: "inspect reads files with the decoders of those who write them, and runs nothing", in: []string{"engine/inspect"},
+		deny: []string{"engine"}, allow: []string{"engine/batch", "engine/controller", "engine/coordinator/group", "engine/journal", "engine/metadata", "engine/storage", "engine/vfs"},
+	},
 	{why: "a coordinator sees its log through an interface of its own", in: []string{"engine/coordinator"}, deny: []string{"engine/controller", "engine/replica"}},
 	{why: "the console sees every cluster through the Kafka protocol", in: []string{"server"}, deny: []string{"engine"}, allow: []string{"engine/event"}},
 	{why: "only cmd wires", in: []string{"engine", "server", "templates", "static"}, inTests: true, deny: []string{"cmd"}},

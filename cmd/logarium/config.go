@@ -21,6 +21,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" default:"withargs" help:"Run the brokers and the console (the default)."`
 	Bench       bench.Cmd      `cmd:"" help:"Measure any Kafka cluster: produce, consume, end to end, start."`
+	Log         logCmd         `cmd:"" help:"Look at a data folder that is not in use: dump, verify."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running Logarium whether it is ready; exit code 0 if it is."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -42,6 +43,7 @@ func parse(args []string, stdout io.Writer) (parsed *kong.Context, err error) {
 	parser, err := kong.New(&c,
 		kong.Resolvers(resolver),
 		kong.Name("logarium"),
+		kong.Vars{"parts": partNames()},
 		kong.Description("A live Kafka cluster under glass: brokers for any Kafka client, and a console that shows them work."),
 		kong.Writers(stdout, stdout),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),

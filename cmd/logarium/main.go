@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,8 +19,25 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "logarium: %v\n", err)
-		os.Exit(1) //nolint:gocritic // the deferred stop only frees the signal handler of a process that ends here
+		os.Exit(exitStatus(err)) //nolint:gocritic // the deferred stop only frees the signal handler of a process that ends here
 	}
+}
+
+// statusError is an error with an exit status of its own; others have 1.
+type statusError struct {
+	status int
+	error
+}
+
+// Unwrap returns the cause.
+func (e statusError) Unwrap() error { return e.error }
+
+func exitStatus(err error) int {
+	var coded statusError
+	if errors.As(err, &coded) {
+		return coded.status
+	}
+	return 1
 }
 
 // run parses args and runs the command they name until it ends or ctx does.

@@ -41,7 +41,7 @@ type serveCmd struct {
 
 // Help lists the other commands, since this one is the default.
 func (*serveCmd) Help() string {
-	return "Other commands, each with its own --help: bench (measure any Kafka cluster), healthcheck, version."
+	return "Other commands, each with its own --help: bench (measure any Kafka cluster), log dump and log verify (look at a data folder), healthcheck, version."
 }
 
 // Run serves until ctx ends.

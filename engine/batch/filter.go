@@ -12,6 +12,9 @@ type FilterOptions struct {
 	// Horizon is when tombstones may be dropped, in milliseconds since 1970,
 	// for a batch that is left with some and says nothing yet; -1: leave it so.
 	Horizon int64
+	// Expire sets the horizon of a batch without tombstones, too: that of a
+	// marker whose transaction has no records left (KIP-534).
+	Expire bool
 }
 
 // Filter appends to dst what is left of the one batch in b, which must be whole
@@ -38,7 +41,7 @@ func Filter(dst, b []byte, d *Decoder, o FilterOptions) (out []byte, kept int, e
 	}
 	if h.HasDeleteHorizon() {
 		f.horizon = h.BaseTimestamp
-	} else if tombstones && !h.IsControl() {
+	} else if tombstones && !h.IsControl() || o.Expire && len(f.keep) > 0 {
 		f.horizon = o.Horizon
 	}
 	switch {

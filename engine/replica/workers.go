@@ -42,7 +42,7 @@ func (s *Set) compact(ctx context.Context) {
 		if p.idle() || !p.log.Config().CleanupCompact {
 			continue
 		}
-		c, err := p.log.Compact(time.Now(), p.hw.Load())
+		c, err := p.log.Compact(ctx, time.Now(), p.hw.Load())
 		if c.Ran {
 			p.measure()
 			p.emit(event.State{Kind: event.LogCompacted, A: c.BytesBefore, B: c.BytesAfter})

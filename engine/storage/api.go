@@ -33,6 +33,8 @@ type Options struct {
 	// CompactionMemory is how many bytes Compact may take for its table of
 	// keys; 0: 16 MiB, about half a million keys a pass.
 	CompactionMemory int
+	// Throttle slows compaction, of all logs that share it; nil: no bound.
+	Throttle *Throttle
 	// OnCorrupt is told when a read finds a batch in a file that is not what was
 	// written, once for each place. It is called on the reader's goroutine and
 	// must not wait; nil: nobody is told. The read is CORRUPT_MESSAGE, others go

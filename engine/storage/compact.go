@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -18,20 +19,18 @@ type compaction struct {
 	config Config
 	now    time.Time
 	table  *keyTable
-	active map[int64]bool         // producers that are remembered
-	last   map[int64]lastSequence // of those, in the dirty segments
+	active map[int64]activeProducer // those that are remembered
+	last   map[int64]lastOffsets    // of those, in the dirty segments
+	txns   *txnsRead
+	ctx    context.Context
 	out    Compacted
+	// through is the offset up to which keys were collected.
+	through int64
 	// generation is that of the log when it began.
 	generation uint64
 
 	buf []byte // a batch as read
 	dec batch.Decoder
-}
-
-// lastSequence is where a producer's batches end.
-type lastSequence struct {
-	epoch    int16
-	sequence int32
 }
 
 // errMoved is a log whose segments changed while they were compacted: it is
@@ -41,47 +40,53 @@ var errMoved = errors.New("the segments changed")
 // Compact rewrites older segments so that of each key only the last value
 // below upTo is left, if enough is dirty (min.cleanable.dirty.ratio,
 // max.compaction.lag.ms). Offsets stay. A tombstone, the null value of a key,
-// stays for delete.retention.ms after the first run that meets it. Records
-// younger than min.compaction.lag.ms and the active segment are left alone, and
-// nothing at or above upTo is looked at.
+// stays for delete.retention.ms after the first run that meets it. Records of
+// aborted transactions go, markers when their transaction has no records left
+// and delete.retention.ms have passed (KIP-534); transactions that are open are
+// left alone, with all that follows. So are records younger than
+// min.compaction.lag.ms, the active segment, and what is at or above upTo.
 //
 // Its memory is bounded by Options.CompactionMemory: what does not fit is left
-// to the next run. A second call while one runs does nothing. Reading and
-// appending go on meanwhile. Batches are held against their CRC: a bad one is
-// CORRUPT_MESSAGE, and nothing is changed.
-func (l *Log) Compact(now time.Time, upTo int64) (Compacted, error) {
+// to the next run. Its reading and writing is slowed by Options.Throttle. A
+// second call while one runs does nothing. Reading and appending go on meanwhile.
+// Batches are held against their CRC: a bad one is CORRUPT_MESSAGE, and nothing
+// is changed. When ctx ends, what is finished stays, and there is no error.
+func (l *Log) Compact(ctx context.Context, now time.Time, upTo int64) (Compacted, error) {
 	if !l.cleaning.tryLock() {
 		return Compacted{}, nil
 	}
 	defer l.cleaning.unlock()
-	c := &compaction{log: l, config: l.Config(), now: now, generation: l.generation.Load()}
-	clean, dirty, err := c.choose(upTo)
+	c := &compaction{log: l, ctx: ctx, config: l.Config(), now: l.clock.at(now), generation: l.generation.Load()}
+	clean, dirty, err := c.choose(l.LastStable(upTo))
 	if err != nil || len(dirty) == 0 {
 		return Compacted{}, err
 	}
 	err = c.run(clean, dirty)
 	l.damage.report(l, err)
-	if errors.Is(err, errGone) || errors.Is(err, errMoved) {
+	if errors.Is(err, errGone) || errors.Is(err, errMoved) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return c.out, nil
 	}
 	return c.out, err
 }
 
 func (c *compaction) run(clean, dirty []*segment) error {
-	through, err := c.collect(dirty)
-	if err != nil {
+	var err error
+	if c.through, err = c.collect(dirty); err != nil {
 		return err
 	}
 	all := slices.Concat(clean, dirty)
-	all = slices.DeleteFunc(all, func(s *segment) bool { return s.base >= through })
+	all = slices.DeleteFunc(all, func(s *segment) bool { return s.base >= c.through })
+	if c.txns, err = c.abortedIn(all); err != nil {
+		return err
+	}
 	c.out.Ran = true
 	for _, group := range c.groups(all) {
 		if err := c.rewrite(group); err != nil {
 			return err
 		}
 	}
-	c.out.Through = through
-	return c.log.markCleaned(through, c.generation)
+	c.out.Through = c.through
+	return c.log.markCleaned(c.through, c.generation)
 }
 
 // choose returns the segments that were compacted before and those that are to
@@ -121,10 +126,7 @@ func (c *compaction) choose(upTo int64) (clean, dirty []*segment, err error) {
 	if !overdue && float64(dirtyBytes) < c.config.MinCleanableRatio*float64(cleanBytes+dirtyBytes) {
 		return nil, nil, nil
 	}
-	c.active = make(map[int64]bool, len(l.producers.byID))
-	for id := range l.producers.byID {
-		c.active[id] = true
-	}
+	c.active = l.producers.activeProducers()
 	return clean, dirty, nil
 }
 
@@ -133,14 +135,26 @@ func (c *compaction) choose(upTo int64) (clean, dirty []*segment, err error) {
 func (c *compaction) collect(dirty []*segment) (through int64, err error) {
 	last := dirty[len(dirty)-1].end.Load()
 	c.table = newKeyTable(last-dirty[0].base, c.log.memory)
-	c.last = make(map[int64]lastSequence)
+	c.last = make(map[int64]lastOffsets)
+	txns, err := c.abortedIn(dirty)
+	if err != nil {
+		return 0, err
+	}
 	for _, s := range dirty {
 		full := false
 		err := c.each(s, func(h *batch.Header, b []byte) error {
-			if c.active[h.ProducerID] && h.BaseSequence >= 0 {
-				c.last[h.ProducerID] = lastSequence{h.ProducerEpoch, h.LastSequence()}
+			c.noteLast(h)
+			if full {
+				return nil
 			}
-			if full || h.IsControl() {
+			if h.IsControl() {
+				m, ok, err := batch.ReadMarker(b)
+				if ok {
+					txns.marker(h, m)
+				}
+				return err
+			}
+			if txns.data(h) {
 				return nil
 			}
 			_, records, err := c.dec.Open(b, decodable)
@@ -184,6 +198,9 @@ func (c *compaction) each(s *segment, f func(h *batch.Header, b []byte) error) e
 	sc := newScanner(h.file, 0, s.size.Load())
 	defer sc.close()
 	for sc.next() {
+		if err := c.log.throttle.wait(c.ctx, sc.header.Size()); err != nil {
+			return err
+		}
 		c.buf = slices.Grow(c.buf[:0], sc.header.Size())[:sc.header.Size()]
 		if err := readFull(h.file, c.buf, sc.pos); err != nil {
 			return readError(s, err)
@@ -237,7 +254,15 @@ func (c *compaction) rewrite(group []*segment) (err error) {
 	for _, s := range group {
 		err := c.each(s, func(h *batch.Header, b []byte) error {
 			before := len(w.pending)
-			if w.pending, err = c.filter(w.pending, h, b, end); err != nil {
+			if h.IsControl() {
+				w.pending, err = c.filterMarker(w, h, b, end)
+			} else {
+				w.pending, err = c.filter(w.pending, h, b, end)
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.log.throttle.wait(c.ctx, len(w.pending)-before); err != nil {
 				return err
 			}
 			return w.wrote(before)
@@ -258,13 +283,13 @@ func (c *compaction) rewrite(group []*segment) (err error) {
 // stays, if empty, so that no gap is seen before the next segment.
 func (c *compaction) filter(dst []byte, h *batch.Header, b []byte, end int64) ([]byte, error) {
 	c.out.RecordsRead += int64(h.NumRecords)
-	if h.IsControl() {
-		c.out.Kept += int64(h.NumRecords)
-		return append(dst, b...), nil
-	}
+	aborted := c.txns.data(h)
 	expired := h.HasDeleteHorizon() && c.now.UnixMilli() >= h.BaseTimestamp
 	out, kept, err := batch.Filter(dst, b, &c.dec, batch.FilterOptions{
 		Keep: func(r *batch.Record) bool {
+			if aborted {
+				return false
+			}
 			if r.Offset > c.table.latest {
 				return true
 			}
@@ -274,21 +299,10 @@ func (c *compaction) filter(dst []byte, h *batch.Header, b []byte, end int64) ([
 			return !c.table.superseded(r.Key, r.Offset)
 		},
 		KeepEmpty: h.LastOffset()+1 >= end || c.isLast(h),
-		Horizon:   c.now.Add(c.config.DeleteRetention).UnixMilli(),
+		Horizon:   c.horizon(),
 	})
 	c.out.Kept += int64(kept)
 	return out, err
-}
-
-// isLast reports whether a batch is, as far as is compacted, the last of a
-// producer that is remembered: its sequence must still be found in the log. The
-// producer's later batches may be lost in a crash.
-func (c *compaction) isLast(h *batch.Header) bool {
-	if !c.active[h.ProducerID] || h.BaseSequence < 0 {
-		return false
-	}
-	last, ok := c.last[h.ProducerID]
-	return !ok || last == lastSequence{h.ProducerEpoch, h.LastSequence()}
 }
 
 // writeChunk is how many bytes of rewritten batches are written at once.

@@ -66,7 +66,7 @@ func put(t *testing.T, l *Log, c batch.Codec, pairs ...string) {
 
 func compactNow(t *testing.T, l *Log, now time.Time) Compacted {
 	t.Helper()
-	c, err := l.Compact(now, l.End())
+	c, err := l.Compact(t.Context(), now, l.End())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestCompactLimits(t *testing.T) {
 			put(t, l, batch.None, "k", fmt.Sprint(i))
 		}
 		third := l.Segments()[2].End
-		if c, err := l.Compact(testNow, l.Segments()[0].End-1); err != nil || c.Ran {
+		if c, err := l.Compact(t.Context(), testNow, l.Segments()[0].End-1); err != nil || c.Ran {
 			t.Errorf("above the high watermark: %+v, %v", c, err)
 		}
 		o.Config.MinCompactionLag = time.Hour
@@ -217,7 +217,7 @@ func TestCompactLimits(t *testing.T) {
 		}
 		o.Config.CleanupCompact = true
 		l.SetConfig(o.Config)
-		if c, err := l.Compact(testNow.Add(2*time.Hour), third); err != nil || c.Through != third {
+		if c, err := l.Compact(t.Context(), testNow.Add(2*time.Hour), third); err != nil || c.Through != third {
 			t.Errorf("up to %d: %+v, %v", third, c, err)
 		}
 	})
@@ -282,7 +282,7 @@ func TestCompactLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		size := l.Size()
-		if _, err := l.Compact(testNow, l.End()); !isKafka(err, kerr.CorruptMessage) || l.Size() != size {
+		if _, err := l.Compact(t.Context(), testNow, l.End()); !isKafka(err, kerr.CorruptMessage) || l.Size() != size {
 			t.Errorf("error %v", err)
 		}
 	})

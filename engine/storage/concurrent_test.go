@@ -48,7 +48,7 @@ func TestReadersAgainstAll(t *testing.T) {
 					t.Error(err)
 				}
 				if compacted {
-					if _, err := l.Compact(testNow, l.End()-20); err != nil {
+					if _, err := l.Compact(t.Context(), testNow, l.End()-20); err != nil {
 						t.Error(err)
 					}
 				} else if _, err := l.Retain(testNow, l.End()-20); err != nil {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -71,7 +72,7 @@ func (s *script) step() error {
 		s.deleted = max(s.deleted, to)
 		return nil
 	case n < 96 && s.compact:
-		_, err := s.log.Compact(s.now, s.synced)
+		_, err := s.log.Compact(context.Background(), s.now, s.synced)
 		return err
 	case n < 98:
 		to := s.synced + s.rng.Int64N(s.log.End()-s.synced+1)

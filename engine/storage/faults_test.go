@@ -88,7 +88,7 @@ func TestFailedSyncIsForEver(t *testing.T) {
 		func() error { _, err := l.Append(newBatch("x", 1, 0), AppendOptions{Now: testNow}); return err }(),
 		l.Roll(testNow), l.Truncate(0), l.DeleteRecords(1), l.SetEpoch(9, 12),
 		func() error { _, err := l.Retain(testNow, 12); return err }(),
-		func() error { _, err := l.Compact(testNow, 12); return err }(),
+		func() error { _, err := l.Compact(t.Context(), testNow, 12); return err }(),
 		l.Close(true),
 	} {
 		if !isKafka(err, kerr.KafkaStorageError) {

@@ -34,6 +34,9 @@ type Log struct {
 	logger  *slog.Logger
 	memory  int
 	damage  damage
+	clock   clock // of retention and compaction
+	// throttle is of compaction; nil: none.
+	throttle *Throttle
 
 	admin lock // Retain, DeleteRecords, Truncate, Compact's swap, Close, Delete
 	mu    lock // what follows, and every change of the segments
@@ -94,6 +97,7 @@ func newLog(o Options) *Log {
 		logger:   o.Logger,
 		memory:   o.CompactionMemory,
 		damage:   damage{tell: o.OnCorrupt, told: map[spot]bool{}},
+		throttle: o.Throttle,
 		admin:    newLock(),
 		mu:       newLock(),
 		syncing:  newLock(),

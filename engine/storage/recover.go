@@ -92,6 +92,7 @@ func (r *recovery) run() error {
 		return storageError("finishing what was under way", err)
 	}
 	r.checkpoints()
+	l.clock.at(r.now)
 	if err := r.loadSegments(names); err != nil {
 		return err
 	}

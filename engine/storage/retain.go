@@ -16,8 +16,8 @@ const (
 )
 
 // Retain deletes the oldest segments that retention or the log start no longer
-// keep, none that reaches above the high watermark, and forgets producers that
-// expired. The active segment is rolled first if it would have to go. A reader
+// keep, none that reaches above the last stable offset, and forgets producers
+// that expired. A clock that jumps ahead makes nothing old. The active segment is rolled first if it would have to go. A reader
 // that is in a deleted segment may finish.
 func (l *Log) Retain(now time.Time, highWatermark int64) ([]Deleted, error) {
 	l.admin.lock()
@@ -36,14 +36,16 @@ func (l *Log) chooseDoomed(now time.Time, highWatermark int64) ([]Deleted, error
 	if err := l.writable(); err != nil {
 		return nil, err
 	}
+	now = l.clock.at(now)
 	l.producers.expire(now)
 	c := l.Config()
+	stable := l.LastStable(highWatermark)
 	var doomed []Deleted
 	start, left := l.start.Load(), l.Size()
 	for _, s := range l.view.Load().segments {
 		end, size := s.end.Load(), s.size.Load()
 		reason := l.doom(&c, s, now, start, left)
-		if reason == "" || end > highWatermark || s == l.active && size == 0 {
+		if reason == "" || end > stable || s == l.active && size == 0 {
 			break
 		}
 		left -= size

@@ -3,6 +3,7 @@
 GOLANGCI_LINT ?= $(shell go env GOPATH)/bin/golangci-lint
 BOOTSTRAP ?= 127.0.0.1:9092
 SEEDS ?= 50
+FOR ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test race sim bench lint gen docs ci
@@ -22,8 +23,8 @@ test: ## run all tests, with the clients and the browser that are found
 race: ## run the tests of engine and server with the race detector
 	go test -race -short ./engine/... ./server/...
 
-sim: ## run the simulations in virtual time: make sim SEEDS=200
-	go test -tags synctests ./engine/sim -seeds $(SEEDS)
+sim: ## run the simulations in virtual time: make sim SEEDS=200, make sim FOR=10m
+	go test -tags synctests ./engine/sim -count 1 -timeout 0 -run TestCluster -failfast $(if $(FOR),-for $(FOR),-seeds $(SEEDS))
 
 bench: ## measure a running cluster: make bench BOOTSTRAP=host:port
 	go run ./cmd/logarium bench --bootstrap $(BOOTSTRAP)

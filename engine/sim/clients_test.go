@@ -1,186 +1,264 @@
-//go:build synctests
-
 package sim_test
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync"
-	"testing"
-	"testing/synctest"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/logarium/logarium/engine/netx"
-	"github.com/logarium/logarium/engine/sim"
+	"github.com/logarium/logarium/engine/sim/check"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// maxInFlight is how many records a producer has under way before it waits:
+// what it sends while nobody answers says nothing new.
+const maxInFlight = 200
 
-// addresses are those of the brokers.
-var addresses = []string{"127.0.0.1:9092", "127.0.0.1:9093", "127.0.0.1:9094"}
-
-// client returns a franz-go client in the world, with some patience and short waits.
-func client(t *testing.T, w *sim.World, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
+// franz returns a franz-go client on a host of its own name, which never gives
+// up and asks again soon.
+func (r *run) franz(name string, opts ...kgo.Opt) *kgo.Client {
 	c, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(addresses...), kgo.Dialer(w.Dialer(netx.Loopback)), kgo.DialTimeout(5 * time.Second),
+		kgo.SeedBrokers(r.c.Addresses()...), kgo.Dialer(r.w.Dialer(name)), kgo.DialTimeout(2 * time.Second), kgo.ClientID(name),
+		kgo.RequestTimeoutOverhead(3 * time.Second), kgo.MetadataMinAge(50 * time.Millisecond), kgo.MetadataMaxAge(10 * time.Second),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 	}, opts...)...)
-	must(t, err)
+	if err != nil {
+		panic(err) // an option is wrong
+	}
 	return c
 }
 
-// consumed is what the members of a group have read: how often each value.
-type consumed struct {
-	mu     sync.Mutex
-	values map[string]int
-	more   chan struct{} // one is in it when values have changed
+// producer is a franz-go producer that sends to all partitions of a topic.
+type producer struct {
+	run    *run
+	name   string
+	topic  string
+	all    bool // idempotent, with acks=all; else acks=1
+	client *kgo.Client
+	seqs   []int64 // by partition
+	flying atomic.Int64
 }
 
-func newConsumed() *consumed {
-	return &consumed{values: map[string]int{}, more: make(chan struct{}, 1)}
-}
-
-// poll reads with a client until it is closed.
-func (c *consumed) poll(ctx context.Context, member *kgo.Client) {
-	for {
-		fetches := member.PollFetches(ctx)
-		if ctx.Err() != nil || fetches.IsClientClosed() {
-			return
-		}
-		c.mu.Lock()
-		fetches.EachRecord(func(r *kgo.Record) { c.values[string(r.Value)]++ })
-		c.mu.Unlock()
-		select {
-		case c.more <- struct{}{}:
-		default:
-		}
+func (r *run) newProducer(name, topic string, partitions int32, all bool) *producer {
+	p := &producer{run: r, name: name, topic: topic, all: all, seqs: make([]int64, partitions)}
+	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.Lz4Compression(), kgo.SnappyCompression()} // a zstd decoder is closed by the garbage collector, outside of the bubble
+	opts := []kgo.Opt{
+		kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1),
+		kgo.ProducerBatchCompression(codecs[r.w.Rand("codec of "+name).IntN(len(codecs))]),
+		kgo.ProduceRequestTimeout(3 * time.Second), kgo.ProducerLinger(0),
 	}
-}
-
-// waitFor waits until n different values were read.
-func (c *consumed) waitFor(ctx context.Context, n int) error {
-	for {
-		c.mu.Lock()
-		have := len(c.values)
-		c.mu.Unlock()
-		if have >= n {
-			return nil
-		}
-		select {
-		case <-c.more:
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d records were read: %w", have, n, context.Cause(ctx))
-		}
+	if all {
+		opts = append(opts, kgo.ProducerOnDataLossDetected(func(topic string, partition int32) {
+			r.w.Ledger.Break(check.Duplicate, "%s-%d: the broker does not know %s's last sequence number", topic, partition, name)
+		}))
+	} else {
+		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.LeaderAck()), kgo.RecordRetries(20))
 	}
+	p.client = r.franz(name, opts...)
+	return p
 }
 
-// trouble makes trouble on the links to the brokers until ctx ends.
-func trouble(ctx context.Context, w *sim.World) {
-	rng := w.Rand("trouble")
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Duration(rng.Int64N(int64(20 * time.Second)))):
-		}
-		broker := addresses[rng.IntN(len(addresses))]
-		switch rng.IntN(4) {
-		case 0:
-			w.Net.Reset(netx.Loopback, broker)
-		case 1:
-			w.Net.SetLink(netx.Loopback, broker, netx.Link{Latency: time.Duration(rng.Int64N(int64(300 * time.Millisecond)))})
-		case 2:
-			w.Net.SetLink(netx.Loopback, broker, netx.Link{Cut: true})
-		case 3:
-			w.Net.Heal()
-		}
-	}
-}
-
-// calm is how long clients may take to come to rest after trouble: what it may
-// take, not what it takes.
-const calm = time.Hour
-
-// workload is a producer and a group of two that reads what it produces.
-type workload struct {
-	producer *kgo.Client
-	members  []*kgo.Client
-	read     *consumed
-	running  sync.WaitGroup
-}
-
-// startWorkload starts the group and returns the producer. The topic exists.
-func startWorkload(t *testing.T, ctx context.Context, w *sim.World, topic string) *workload {
-	t.Helper()
-	load := &workload{read: newConsumed()}
-	for i := range 2 {
-		member := client(t, w, kgo.ClientID(fmt.Sprint("member-", i)), kgo.ConsumerGroup("watchers"), kgo.ConsumeTopics(topic),
-			kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
-		load.members = append(load.members, member)
-		load.running.Go(func() { load.read.poll(ctx, member) })
-	}
-	load.producer = client(t, w, kgo.ClientID("wearer"), kgo.DefaultProduceTopic(topic))
-	return load
-}
-
-// stop ends all clients; once is enough, and more do no harm.
-func (l *workload) stop() {
-	l.producer.Close()
-	for _, member := range l.members {
-		member.Close()
-	}
-	l.running.Wait()
-}
-
-// beat produces n records, one a second, the last of them being number first+n-1.
-func (l *workload) beat(t *testing.T, ctx context.Context, first, n int) {
-	t.Helper()
-	for i := first; i < first+n; i++ {
-		l.producer.Produce(ctx, kgo.StringRecord(fmt.Sprint("beat ", i)), func(_ *kgo.Record, err error) {
-			if err != nil {
-				t.Errorf("beat %d: %v", i, err)
+// send sends until ctx ends: bursts of a few records and pauses between them.
+func (p *producer) send(ctx context.Context) {
+	rng := p.run.w.Rand("producer " + p.name)
+	for ctx.Err() == nil {
+		if p.flying.Load() < maxInFlight {
+			partition := rng.IntN(len(p.seqs))
+			for range 1 + rng.IntN(4) {
+				p.one(int32(partition), rng)
 			}
-		})
-		time.Sleep(time.Second)
+		}
+		wait(ctx, rng, 150*time.Millisecond)
 	}
 }
 
-// seeds is how many seeds each test is run with; -run .../seed_N picks one.
-var seeds = flag.Uint64("seeds", 5, "how many seeds to run each simulation with")
+func (p *producer) one(partition int32, rng *rand.Rand) {
+	seq := p.seqs[partition]
+	p.seqs[partition]++
+	value := fmt.Sprintf("%s/%d/%d/%s", p.name, partition, seq, strings.Repeat("x", rng.IntN(100)))
+	sent := p.run.w.Ledger.Send(check.Write{
+		Part: check.Part{Topic: p.topic, Index: partition}, Producer: p.name, Seq: seq, Value: value, All: p.all, Idempotent: p.all,
+	})
+	p.flying.Add(1)
+	p.client.Produce(context.Background(), &kgo.Record{Partition: partition, Value: []byte(value)}, func(rec *kgo.Record, err error) {
+		p.flying.Add(-1)
+		if err == nil {
+			sent.Acked(rec.Offset)
+			return
+		}
+		sent.Failed()
+		if p.all && !errors.Is(err, kgo.ErrClientClosed) {
+			p.run.w.Ledger.Break(check.Failed, "%s-%d: record %d of %s: %v", p.topic, partition, seq, p.name, err)
+		}
+	})
+}
 
-// each runs a test in a bubble for each of the seeds.
-func each(t *testing.T, test func(t *testing.T, ctx context.Context, w *sim.World)) {
-	n := *seeds
-	if testing.Short() {
-		n = min(n, 2)
-	}
-	for seed := range n {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeoutCause(t.Context(), calm, fmt.Errorf("%v have passed", calm))
-				defer cancel()
-				test(t, ctx, sim.New(seed))
-			})
-		})
+// wait sleeps for up to twice a time, or until ctx ends.
+func wait(ctx context.Context, rng *rand.Rand, about time.Duration) {
+	timer := time.NewTimer(time.Duration(rng.Int64N(int64(2*about))) + time.Microsecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
-// troubledMinutes is ten minutes of a workload with trouble on the links, after
-// which every record must have been read.
-func troubledMinutes(t *testing.T, ctx context.Context, w *sim.World, topic string) {
-	const records = 600
-	load := startWorkload(t, ctx, w, topic)
-	defer load.stop()
-	troubled, peace := context.WithCancel(ctx)
-	defer peace()
-	load.running.Go(func() { trouble(troubled, w) })
-	load.beat(t, ctx, 0, records)
-	peace()
-	w.Net.Heal()
-	must(t, load.producer.Flush(ctx))
-	must(t, load.read.waitFor(ctx, records))
+// group is a consumer group whose members come and go.
+type group struct {
+	run   *run
+	name  string
+	topic string
+	count int // members so far
+
+	mu      sync.Mutex
+	read    map[string]bool
+	members []*member
+	all     sync.WaitGroup
+}
+
+// member is one of them.
+type member struct {
+	name   string
+	client *kgo.Client
+	stop   context.CancelFunc
+}
+
+func (r *run) newGroup(name, topic string) *group {
+	return &group{run: r, name: name, topic: topic, read: map[string]bool{}}
+}
+
+// join adds a member.
+func (g *group) join(ctx context.Context) {
+	g.count++
+	m := &member{name: fmt.Sprintf("%s-%d", g.name, g.count)}
+	seek := func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+		for topic, indexes := range parts {
+			for _, i := range indexes {
+				g.run.w.Ledger.Seek(m.name, check.Part{Topic: topic, Index: i})
+			}
+		}
+	}
+	m.client = g.run.franz(m.name,
+		kgo.ConsumerGroup(g.name), kgo.ConsumeTopics(g.topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.SessionTimeout(8*time.Second), kgo.HeartbeatInterval(time.Second), kgo.RebalanceTimeout(8*time.Second),
+		kgo.OnPartitionsAssigned(seek), kgo.OnPartitionsRevoked(seek), kgo.OnPartitionsLost(seek))
+	ctx, m.stop = context.WithCancel(ctx)
+	g.mu.Lock()
+	g.members = append(g.members, m)
+	g.mu.Unlock()
+	g.all.Go(func() { g.consume(ctx, m) })
+}
+
+// consume polls and commits until ctx ends, and leaves the group.
+func (g *group) consume(ctx context.Context, m *member) {
+	rng := g.run.w.Rand("member " + m.name)
+	for ctx.Err() == nil {
+		fetches := m.client.PollFetches(ctx)
+		g.take(m, fetches)
+		if rng.IntN(3) == 0 {
+			g.commit(ctx, m)
+		}
+		m.client.AllowRebalance()
+		wait(ctx, rng, 100*time.Millisecond)
+	}
+	m.client.CloseAllowingRebalance()
+}
+
+func (g *group) take(m *member, fetches kgo.Fetches) {
+	fetches.EachError(func(topic string, partition int32, err error) {
+		var loss *kgo.ErrDataLoss
+		if errors.As(err, &loss) {
+			g.run.w.Ledger.Break(check.ReadLost, "%s-%d: %s is told that it lost data: %v", topic, partition, m.name, err)
+		}
+	})
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		records := make([]check.Record, 0, len(f.Records))
+		for _, rec := range f.Records {
+			records = append(records, check.Record{Offset: rec.Offset, Value: string(rec.Value)})
+		}
+		g.run.w.Ledger.Poll(m.name, check.Part{Topic: f.Topic, Index: f.Partition}, records)
+		g.mu.Lock()
+		for _, rec := range records {
+			g.read[rec.Value] = true
+		}
+		g.mu.Unlock()
+	})
+}
+
+// commit commits what the member has polled.
+func (g *group) commit(ctx context.Context, m *member) {
+	offsets := m.client.UncommittedOffsets()
+	acked := map[check.Part]func(){}
+	for topic, parts := range offsets {
+		for i, at := range parts {
+			p := check.Part{Topic: topic, Index: i}
+			acked[p] = g.run.w.Ledger.Commit(g.name, p, at.Offset)
+		}
+	}
+	if len(acked) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		if err != nil {
+			return
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if kerr.ErrorForCode(p.ErrorCode) == nil {
+					acked[check.Part{Topic: t.Topic, Index: p.Partition}]()
+				}
+			}
+		}
+	})
+}
+
+// leave ends the oldest member; with vanish it loses its network first, so
+// that the coordinator has to find out.
+func (g *group) leave(vanish bool) {
+	g.mu.Lock()
+	if len(g.members) == 0 {
+		g.mu.Unlock()
+		return
+	}
+	m := g.members[0]
+	g.members = g.members[1:]
+	g.mu.Unlock()
+	if vanish {
+		g.run.cutClient(m.name)
+	}
+	m.stop()
+}
+
+// missing returns the records that were acknowledged and that no member read.
+func (g *group) missing() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []string
+	for _, value := range g.run.w.Ledger.Acknowledged(g.topic) {
+		if !g.read[value] {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// end stops all members.
+func (g *group) end() {
+	g.mu.Lock()
+	for _, m := range g.members {
+		m.stop()
+	}
+	g.members = nil
+	g.mu.Unlock()
+	g.all.Wait()
 }

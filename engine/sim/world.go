@@ -1,32 +1,3 @@
-// Package sim is for tests that run whole clusters in virtual time: every
-// broker on a disk that can crash, all of them and real Kafka clients on a
-// network in memory, and everything that is left to chance decided by one
-// seed. It owns the world around a cluster, not the cluster. It is imported by
-// tests alone, and may import engine, netx and vfs.
-//
-// # Virtual time
-//
-// A test runs in a bubble of testing/synctest: time stands still while any
-// goroutine can go on, and jumps to the next timer when all wait. A goroutine
-// that waits for a channel, a timer, a sync.Cond or the network of netx.Mem
-// counts as waiting; one that waits for a sync.Mutex or sync.RWMutex does not.
-// Code that holds a lock while it waits therefore hangs the bubble as soon as
-// another goroutine wants that lock. This engine never does so. franz-go's
-// client does, in its group consumer for one, which shows when a broker goes
-// away; it has locks made of channels under the build tag synctests, of its
-// own making. So tests with franz-go clients are in files with that tag:
-//
-//	go test -tags synctests ./engine/sim            # five seeds for each test
-//	go test -tags synctests ./engine/sim -seeds 200
-//	go test -tags synctests ./engine/sim -run Kills/seed_7
-//
-// Without the tag there is one test, which runs that command, so that
-// go test ./... leaves nothing out.
-//
-// # What a seed decides
-//
-// Faults, crashes and workloads come from the seed. The order of goroutines
-// does not, so a seed finds most failures again, not all.
 package sim
 
 import (
@@ -36,21 +7,40 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"time"
 
-	"github.com/logarium/logarium/engine"
 	"github.com/logarium/logarium/engine/netx"
+	"github.com/logarium/logarium/engine/sim/check"
 	"github.com/logarium/logarium/engine/vfs"
 )
 
+const (
+	// Host is the name of the host that all brokers are on.
+	Host = "logarium"
+	// firstPort is the port of broker 1; the others have those that follow.
+	firstPort = 9092
+	// Process is the disk of what belongs to no single broker, such as the
+	// shared journal.
+	Process = 0
+)
+
+// Address returns where a broker listens.
+func Address(broker int32) string { return fmt.Sprintf("%s:%d", Host, firstPort-1+broker) }
+
 // World is what a cluster of one test runs in.
 type World struct {
-	// Net is the network: brokers and clients listen and dial on it, as one
-	// host or as Net.Host of a name each.
+	// Net is the network: brokers are on Host, and each client is on a host of
+	// its own name.
 	Net *netx.Mem
+	// Ledger takes what clients and gauges see.
+	Ledger *check.Ledger
+	*Chronicle
 
-	seed  uint64
-	mu    sync.Mutex
-	disks map[int32]*disk
+	seed    uint64
+	started time.Time
+	mu      sync.Mutex
+	disks   map[int32]*disk
+	syncs   time.Duration // what a sync takes on a healthy disk
 }
 
 // disk is what one broker writes on.
@@ -63,8 +53,14 @@ type disk struct {
 // New returns a world in which nothing has happened yet. It is to be called
 // inside the bubble of its test.
 func New(seed uint64) *World {
-	return &World{Net: netx.NewMem(), seed: seed, disks: map[int32]*disk{}}
+	w := &World{Net: netx.NewMem(), seed: seed, started: time.Now(), disks: map[int32]*disk{}}
+	w.Ledger = check.New(w.Now)
+	w.Chronicle = newChronicle(w.Now)
+	return w
 }
+
+// Now is the time since the start of the world.
+func (w *World) Now() time.Duration { return time.Since(w.started) }
 
 // Rand returns chance for one use, such as "faults" or "workload", that
 // depends on the seed and the name alone: a use that takes more of it does not
@@ -75,8 +71,19 @@ func (w *World) Rand(use string) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, name.Sum64()))
 }
 
-// Disk returns the disk of a broker, empty at first, on which faults can be
-// injected. After PowerCut or Kill it is another one: the old one has failed.
+// Weather sets how long things take while nothing is wrong: a sync of a disk,
+// and a way between a client and a broker. Without it everything takes no time
+// at all, and faults strike between two requests and never within one.
+func (w *World) Weather(sync, link time.Duration) {
+	w.mu.Lock()
+	w.syncs = sync
+	w.mu.Unlock()
+	w.Net.SetLink(netx.AnyHost, Host, netx.Link{Latency: link})
+}
+
+// Disk returns the disk of a broker or of the Process, empty at first, on
+// which faults can be injected. After PowerCut or Kill it is another one: the
+// old one has failed.
 func (w *World) Disk(broker int32) *vfs.Faulty {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,19 +102,25 @@ func (w *World) disk(broker int32) *disk {
 func (w *World) plug(broker int32, m *vfs.Mem, swaps int) *disk {
 	flips := w.Rand(fmt.Sprintf("bit flips of disk %d.%d", broker, swaps))
 	d := &disk{crashable: m, faulty: vfs.NewFaulty(m, flips.Uint64()), swaps: swaps}
+	w.season(d)
 	w.disks[broker] = d
 	return d
 }
 
-// Open starts a cluster in the world, with what is on its disks. Its brokers
-// listen on 127.0.0.1:9092 and the ports that follow.
-func (w *World) Open(ctx context.Context, brokers int) (*engine.Engine, error) {
-	return engine.Open(ctx, engine.Config{
-		Brokers:   brokers,
-		Listeners: []engine.Listener{{Name: "PLAINTEXT", Bind: "127.0.0.1:9092"}},
-		Network:   w.Net,
-		FS:        func(id int32) (vfs.FS, error) { return w.Disk(id), nil },
-	})
+// Calm takes all faults from a disk.
+func (w *World) Calm(broker int32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.disk(broker)
+	d.faulty.Heal()
+	w.season(d)
+}
+
+// season makes a healthy disk take its time.
+func (w *World) season(d *disk) {
+	if w.syncs > 0 {
+		d.faulty.Inject(vfs.Fault{Op: vfs.OpSync, Delay: w.syncs})
+	}
 }
 
 // PowerCut cuts the power of a broker's machine: all calls on its disk fail

@@ -122,6 +122,17 @@ var stories = []struct {
 		s.read(0, 1, "a")
 		s.audit(0)
 	}, []Rule{ReadLost}},
+	{"an offset that was readable is out of range", func(s *story) {
+		s.Bounds(s.Call(), p0, 1, -1, 7, "r")
+		s.OutOfRange(s.Call(), p0, 8, 1, "q")
+		s.OutOfRange(s.Call(), p0, 7, 0, "q")
+		s.OutOfRange(s.Call(), p0, 7, 1, "q")
+	}, []Rule{ReadLost}},
+	{"an offset is out of range that was deleted", func(s *story) {
+		s.Bounds(s.Call(), p0, 1, -1, 7, "r")
+		s.Delete(p0, 3)
+		s.OutOfRange(s.Call(), p0, 2, 1, "q")
+	}, nil},
 	{"two values at an offset", func(s *story) {
 		s.Send(Write{Part: p0, Producer: "weak", Value: "a"})
 		s.Send(Write{Part: p0, Producer: "weak", Seq: 1, Value: "b"})

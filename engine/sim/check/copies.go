@@ -79,3 +79,12 @@ func describe(b []byte) string {
 	}
 	return fmt.Sprintf("a batch of offsets %d to %d, epoch %d, producer %d, CRC %08x", h.BaseOffset, h.LastOffset(), h.LeaderEpoch, h.ProducerID, h.CRC)
 }
+
+// End returns the offset after the last batch of a log's bytes, 0 if there is none.
+func End(log []byte) int64 {
+	var all [][]byte
+	for b := range batch.Split(log) {
+		all = append(all, b)
+	}
+	return endOf(all, 0)
+}

@@ -81,6 +81,25 @@ func (l *Ledger) keepsAll(p Part, upTo int64) bool {
 	return !policy.Compacted && policy.Retention == 0 && l.part(p).asked < upTo
 }
 
+// OutOfRange takes the answer OFFSET_OUT_OF_RANGE to a fetch, from the leader
+// of an epoch.
+func (l *Ledger) OutOfRange(call Call, p Part, from int64, epoch int32, who string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tick()
+	if !l.keepsAll(p, from+1) {
+		return
+	}
+	for e, seen := range l.part(p).marks {
+		before := sort.Search(len(seen), func(i int) bool { return seen[i].at >= int64(call) })
+		if e <= epoch && before > 0 && seen[before-1].hw >= from {
+			m := seen[before-1]
+			l.broken(ReadLost, "%s: offset %d is out of range to %s at epoch %d, and %s saw the end at %d at epoch %d", p, from, who, epoch, m.who, m.hw, e)
+			return
+		}
+	}
+}
+
 // mark is a high watermark that was seen.
 type mark struct {
 	at  int64 // when the answer was there

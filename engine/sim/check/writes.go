@@ -61,17 +61,23 @@ func (s *Sent) Failed() {
 	s.failed = true
 }
 
-// Acknowledged returns how many records were acknowledged so far.
-func (l *Ledger) Acknowledged() int {
+// Acknowledged returns the values sent to a topic with acks=all that were
+// acknowledged so far.
+func (l *Ledger) Acknowledged(topic string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for _, s := range l.sent {
-		if s.acked > 0 {
-			n++
+	var out []string
+	for p, part := range l.parts {
+		if p.Topic != topic {
+			continue
+		}
+		for _, s := range part.writes {
+			if s.All && s.acked > 0 {
+				out = append(out, s.Value)
+			}
 		}
 	}
-	return n
+	return out
 }
 
 // stands takes that somebody saw a record. read is when, 0 if it was not read.

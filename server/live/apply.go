@@ -29,8 +29,11 @@ func (w *world) visible(events []event.State) []event.State {
 
 func (w *world) applyOne(e *event.State) {
 	switch e.Kind {
-	case event.BrokerStarted, event.BrokerStopped, event.BrokerFailed:
+	case event.BrokerStarted, event.BrokerStopped, event.BrokerFailed, event.BrokerKilled, event.BrokerPaused, event.BrokerResumed,
+		event.BrokerDraining, event.BrokerFenced, event.BrokerUnfenced:
 		w.applyBroker(e)
+	case event.LeaderElected:
+		w.applyElection(e)
 	case event.ControllerElected:
 		w.controller = e.Broker
 		w.bump()
@@ -43,16 +46,45 @@ func (w *world) applyOne(e *event.State) {
 	}
 }
 
+// stateAfter is the state of a broker after an event, "" where it stays as it is.
+var stateAfter = map[event.Kind]string{
+	event.BrokerStarted: "running", event.BrokerResumed: "running", event.BrokerStopped: "stopped", event.BrokerFailed: "failed",
+	event.BrokerKilled: "killed", event.BrokerPaused: "paused", event.BrokerDraining: "draining",
+}
+
 func (w *world) applyBroker(e *event.State) {
-	b := w.broker(e.Broker)
 	w.bump()
-	b.Up = e.Kind == event.BrokerStarted
-	b.Cause = ""
+	if e.Broker < 0 { // the journal, which all brokers share
+		w.journal = e.Text
+		return
+	}
+	b := w.broker(e.Broker)
+	if state := stateAfter[e.Kind]; state != "" {
+		b.State, b.Cause = state, ""
+	}
+	b.Up = b.State == "running" || b.State == "draining"
 	switch e.Kind {
 	case event.BrokerStarted:
 		b.Address = e.Text
 	case event.BrokerFailed:
 		b.Cause = e.Text
+	case event.BrokerFenced:
+		b.Fenced = true
+	case event.BrokerUnfenced:
+		b.Fenced = false
+	}
+}
+
+// applyElection notes a leader before its own counters tell of it.
+func (w *world) applyElection(e *event.State) {
+	p := w.parts[topicPartition{e.Topic, e.Partition}]
+	if p == nil || e.Epoch < p.elected.epoch {
+		return
+	}
+	p.elected = election{e.Broker, e.Epoch}
+	if p.leader != e.Broker || p.epoch != e.Epoch {
+		p.leader, p.epoch = e.Broker, e.Epoch
+		w.bump()
 	}
 }
 

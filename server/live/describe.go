@@ -11,7 +11,7 @@ import (
 // describe returns the structure of the view with the numbers up to which
 // frames have been sent.
 func (v *view) describe(w *world, now time.Time) *Model {
-	m := &Model{View: v.name, Seq: w.seq, Time: now.UnixMilli(), Controller: w.controller, Fine: v.fine}
+	m := &Model{View: v.name, Seq: w.seq, Time: now.UnixMilli(), Controller: w.controller, Journal: w.journal, Fine: v.fine}
 	for _, b := range w.brokers {
 		m.Brokers = append(m.Brokers, b.Broker)
 	}
@@ -72,10 +72,10 @@ func (p *vpart) row() PartitionRow {
 		ID: p.p.id, Topic: p.p.topic.ID, Number: p.p.number, Leader: p.p.leader, Epoch: p.p.epoch, Bases: p.p.bases,
 		In: p.sent.In, Out: p.sent.Out, HW: p.sent.HW, End: p.sent.End, Start: p.sent.Start,
 		InRate: p.p.inRate.perSecond, OutRate: p.p.outRate.perSecond,
-		Replicas: make([]int32, len(p.p.replicas)),
+		Replicas: make([]ReplicaRow, len(p.replicas)),
 	}
-	for i := range p.p.replicas {
-		r.Replicas[i] = p.p.replicas[i].c.Broker
+	for i, x := range p.replicas {
+		r.Replicas[i] = ReplicaRow{x.r.id, x.r.c.Broker, x.r.inSync, x.r.offline, x.sent.Records, x.sent.End, x.r.rate.perSecond}
 	}
 	return r
 }
@@ -91,7 +91,7 @@ func (v *view) hello(w *world, build string, now time.Time) *Model {
 // that they can see is.
 func (v *view) patch(w *world, now time.Time) *Model {
 	m := v.describe(w, now)
-	d := &Model{Seq: m.Seq, Time: m.Time, Controller: m.Controller, Fine: m.Fine, Drop: &Drop{}}
+	d := &Model{Seq: m.Seq, Time: m.Time, Controller: m.Controller, Journal: m.Journal, Fine: m.Fine, Drop: &Drop{}}
 	d.Brokers, _ = changed(v.known.Brokers, m.Brokers, func(a, b Broker) bool { return a == b })
 	d.Topics, d.Drop.Topics = changed(v.known.Topics, m.Topics, func(a, b Topic) bool { return a == b })
 	d.Partitions, d.Drop.Partitions = changed(v.known.Partitions, m.Partitions, samePartition)
@@ -102,7 +102,7 @@ func (v *view) patch(w *world, now time.Time) *Model {
 		return a.Member == b.Member && a.ClientID == b.ClientID
 	})
 	quiet := len(d.Brokers)+len(d.Topics)+len(d.Partitions)+len(d.Clients)+len(d.Links)+len(d.Groups)+len(d.Lags)+d.Drop.len() == 0 &&
-		d.Controller == v.known.Controller && d.Fine == v.known.Fine
+		d.Controller == v.known.Controller && d.Journal == v.known.Journal && d.Fine == v.known.Fine
 	v.known = *m
 	if quiet {
 		return nil
@@ -115,7 +115,11 @@ func (d *Drop) len() int {
 }
 
 func samePartition(a, b PartitionRow) bool {
-	return a.Leader == b.Leader && a.Epoch == b.Epoch && slices.Equal(a.Replicas, b.Replicas) && slices.Equal(a.Bases, b.Bases)
+	return a.Leader == b.Leader && a.Epoch == b.Epoch && slices.EqualFunc(a.Replicas, b.Replicas, sameReplica) && slices.Equal(a.Bases, b.Bases)
+}
+
+func sameReplica(a, b ReplicaRow) bool {
+	return a.ID == b.ID && a.Broker == b.Broker && a.InSync == b.InSync && a.Offline == b.Offline
 }
 
 func sameGroup(a, b Group) bool {

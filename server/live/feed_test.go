@@ -168,7 +168,8 @@ func TestSentence_EveryKindHasWords(t *testing.T) {
 		event.PartitionsAdded, event.ConfigChanged, event.LeaderElected, event.IsrShrunk, event.IsrExpanded, event.SegmentRolled,
 		event.SegmentDeleted, event.LogStartMoved, event.LogTruncated, event.LogCompacted, event.LogRecovered, event.ClientConnected,
 		event.ClientGone, event.GroupCreated, event.GroupDeleted, event.GroupState, event.MemberJoined, event.MemberLeft,
-		event.AssignmentChanged, event.OffsetsReset,
+		event.AssignmentChanged, event.OffsetsReset, event.BrokerKilled, event.BrokerPaused, event.BrokerResumed, event.BrokerRegistered,
+		event.BrokerFenced, event.BrokerUnfenced, event.BrokerDraining, event.ReplicasChanged, event.FollowerStarted,
 	}
 	for _, k := range kinds {
 		for _, e := range []event.State{

@@ -18,6 +18,7 @@ type Frame struct {
 	Window     int64  // length of the span, ms
 	Brokers    []BrokerDelta
 	Partitions []PartitionDelta
+	Replicas   []ReplicaDelta // of followers
 	Links      []LinkDelta
 	Lags       []LagDelta
 	Fine       []Row // rows of the 10 Hz history in the span
@@ -38,6 +39,13 @@ type BrokerDelta struct {
 type PartitionDelta struct {
 	ID                      int
 	In, Out, HW, End, Start int64
+}
+
+// ReplicaDelta is what one follower did: records appended from the leader, and
+// by how much its log end moved.
+type ReplicaDelta struct {
+	ID           int
+	Records, End int64
 }
 
 // LinkDelta is how many records flowed over one link.
@@ -64,6 +72,9 @@ func (f *Frame) Merge(later *Frame) *Frame {
 		}),
 		Partitions: mergeDeltas(f.Partitions, later.Partitions, func(d PartitionDelta) int { return d.ID }, func(a, b PartitionDelta) PartitionDelta {
 			return PartitionDelta{a.ID, a.In + b.In, a.Out + b.Out, a.HW + b.HW, a.End + b.End, a.Start + b.Start}
+		}),
+		Replicas: mergeDeltas(f.Replicas, later.Replicas, func(d ReplicaDelta) int { return d.ID }, func(a, b ReplicaDelta) ReplicaDelta {
+			return ReplicaDelta{a.ID, a.Records + b.Records, a.End + b.End}
 		}),
 		Links: mergeDeltas(f.Links, later.Links, func(d LinkDelta) int { return d.ID }, func(a, b LinkDelta) LinkDelta {
 			return LinkDelta{a.ID, a.Records + b.Records}
@@ -117,6 +128,7 @@ func (f *Frame) encode() []byte {
 	b = appendList(b, "p", f.Partitions, func(d PartitionDelta) (int, []int64) {
 		return d.ID, []int64{d.In, d.Out, d.HW, d.End, d.Start}
 	})
+	b = appendList(b, "r", f.Replicas, func(d ReplicaDelta) (int, []int64) { return d.ID, []int64{d.Records, d.End - d.Records} }) // mostly 0, and short
 	b = appendList(b, "l", f.Links, func(d LinkDelta) (int, []int64) { return d.ID, []int64{d.Records} })
 	b = appendList(b, "g", f.Lags, func(d LagDelta) (int, []int64) { return d.ID, []int64{d.Committed, d.Lag} })
 	b = appendRows(b, "h", f.Fine)
@@ -174,6 +186,7 @@ func DecodeFrame(data []byte) (*Frame, error) {
 		W    int64   `json:"w"`
 		B    []int64 `json:"b"`
 		P    []int64 `json:"p"`
+		R    []int64 `json:"r"`
 		L    []int64 `json:"l"`
 		G    []int64 `json:"g"`
 		H, S []Row
@@ -189,6 +202,7 @@ func DecodeFrame(data []byte) (*Frame, error) {
 	f.Partitions, err = readList(raw.P, 5, func(id int, v []int64) PartitionDelta {
 		return PartitionDelta{id, v[0], v[1], v[2], v[3], v[4]}
 	}, err)
+	f.Replicas, err = readList(raw.R, 2, func(id int, v []int64) ReplicaDelta { return ReplicaDelta{id, v[0], v[0] + v[1]} }, err)
 	f.Links, err = readList(raw.L, 1, func(id int, v []int64) LinkDelta { return LinkDelta{id, v[0]} }, err)
 	f.Lags, err = readList(raw.G, 2, func(id int, v []int64) LagDelta { return LagDelta{id, v[0], v[1]} }, err)
 	if err != nil {

@@ -34,6 +34,9 @@ func anyFrame(t *rapid.T, label string) *Frame {
 	for _, id := range ids("partitions") {
 		f.Partitions = append(f.Partitions, PartitionDelta{id, n.Draw(t, "in"), n.Draw(t, "out"), n.Draw(t, "hw"), n.Draw(t, "end"), n.Draw(t, "start")})
 	}
+	for _, id := range ids("replicas") {
+		f.Replicas = append(f.Replicas, ReplicaDelta{id, n.Draw(t, "replicated"), n.Draw(t, "rend")})
+	}
 	for _, id := range ids("links") {
 		f.Links = append(f.Links, LinkDelta{id, n.Draw(t, "records")})
 	}
@@ -98,7 +101,7 @@ func TestDecodeFrame_RefusesWhatIsNoFrame(t *testing.T) {
 }
 
 func FuzzDecodeFrame(f *testing.F) {
-	f.Add([]byte(`{"n":7,"t":1700000000000,"w":100,"p":[1,5,5,5,5,0,2,1,0,1,1,0],"l":[4,5],"g":[9,5,0]}`))
+	f.Add([]byte(`{"n":7,"t":1700000000000,"w":100,"p":[1,5,5,5,5,0,2,1,0,1,1,0],"r":[3,5,5,1,0,-7],"l":[4,5],"g":[9,5,0]}`))
 	f.Add([]byte(`{"n":1,"t":1,"w":1,"s":[[1,100,null,null,null,null,null,0,null,null,null,null,0,null,null,null,null,0,null,null,null,null]]}`))
 	f.Add([]byte(`{"b":[1,1,2,3,4,5,6]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -42,6 +42,19 @@ func (f fake) partition(topic string, p int) *event.Partition {
 	return f.hub.Partition(event.PartitionKey{Broker: int32(p%3 + 1), Topic: topic, Partition: int32(p)})
 }
 
+// follower is a replica on the broker that many places after the leader's.
+func (f fake) follower(topic string, p, place int) *event.Partition {
+	return f.hub.Partition(event.PartitionKey{Broker: int32((p+place)%3 + 1), Topic: topic, Partition: int32(p)})
+}
+
+// replicate brings a follower up to its leader.
+func (f fake) replicate(topic string, p, place int) {
+	leader, r := f.partition(topic, p), f.follower(topic, p, place)
+	r.RecordsReplicated.Add(leader.LogEnd.Load() - r.LogEnd.Load())
+	r.LogEnd.Store(leader.LogEnd.Load())
+	r.InSync.Store(true)
+}
+
 func (f fake) link(d event.Direction, client, topic string, p int) *event.Link {
 	return f.hub.Link(event.LinkKey{Direction: d, ClientID: client, Topic: topic, Partition: int32(p)})
 }
@@ -173,6 +186,16 @@ func (r *reader) count(f *Frame) {
 			r.partitions[d.ID] = p
 		}
 	}
+	moved := make(map[int]ReplicaDelta, len(f.Replicas))
+	for _, d := range f.Replicas {
+		moved[d.ID] = d
+	}
+	for _, p := range r.partitions {
+		for i := range p.Replicas {
+			x := &p.Replicas[i]
+			x.Records, x.End = x.Records+moved[x.ID].Records, x.End+moved[x.ID].End
+		}
+	}
 	for _, d := range f.Links {
 		if l, ok := r.links[d.ID]; ok {
 			l.Records += d.Records
@@ -191,6 +214,16 @@ func (r *reader) count(f *Frame) {
 func (r *reader) in() (n int64) {
 	for _, p := range r.partitions {
 		n += p.In
+	}
+	return n
+}
+
+// replicated returns the records that the reader saw flow to followers.
+func (r *reader) replicated() (n int64) {
+	for _, p := range r.partitions {
+		for _, x := range p.Replicas {
+			n += x.Records
+		}
 	}
 	return n
 }

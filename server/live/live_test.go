@@ -71,6 +71,10 @@ func TestLive_FrameStaysSmall(t *testing.T) {
 				f := fake{event.New()}
 				for i := range partitions / 12 {
 					f.topic(topicName(i), 12)
+					for p := range 12 {
+						f.replicate(topicName(i), p, 1)
+						f.replicate(topicName(i), p, 2)
+					}
 				}
 				l := New(f.hub, quiet(Options{}))
 				now := time.Now()
@@ -86,7 +90,7 @@ func TestLive_FrameStaysSmall(t *testing.T) {
 					m := r.frameBytes(t)
 					most = max(most, m)
 				}
-				for range partitions/partitionQuota + 2 { // what waits for its turn comes
+				for range 2*partitions/replicaQuota + 2 { // what waits for its turn comes
 					now = now.Add(fastTick)
 					l.sample(now)
 					r.frameBytes(t)
@@ -101,6 +105,9 @@ func TestLive_FrameStaysSmall(t *testing.T) {
 				}
 				if got := r.in(); got != want {
 					t.Errorf("%d records in, %d shown", want, got)
+				}
+				if got := r.replicated(); got != 2*want {
+					t.Errorf("%d records replicated twice, %d shown", want, got)
 				}
 			})
 		}
@@ -117,6 +124,8 @@ func (f fake) busy(topics int, n int64, percent int) {
 			}
 			name := topicName(i)
 			f.produce(fmt.Sprint("producer-", i%3), name, p, n*int64(p+1))
+			f.replicate(name, p, 1)
+			f.replicate(name, p, 2)
 			f.fetch(fmt.Sprint("consumer-", i%2), name, p, n*int64(p+1))
 			f.hub.Group(event.GroupKey{Group: fmt.Sprint("group-", i%2), Topic: name, Partition: int32(p)}).Committed.Store(f.partition(name, p).HighWatermark.Load() - 500)
 		}

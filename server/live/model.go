@@ -1,5 +1,10 @@
 package live
 
+import (
+	"encoding/json"
+	"slices"
+)
+
 // Model is the picture at one moment (the hello event and /live/snapshot) or
 // what changed in its structure (the patch event, where Drop is set and the
 // lists hold what is new or different). Ids are given once and never used
@@ -12,7 +17,8 @@ type Model struct {
 	Seq        uint64         `json:"seq"`  // state events that the model already holds
 	Time       int64          `json:"time"` // unix ms
 	Controller int32          `json:"controller"`
-	Fine       bool           `json:"fine"` // links end at partitions; else at brokers
+	Journal    string         `json:"journal,omitempty"` // why the journal cannot be written
+	Fine       bool           `json:"fine"`              // links end at partitions; else at brokers
 	Brokers    []Broker       `json:"brokers,omitempty"`
 	Topics     []Topic        `json:"topics,omitempty"`
 	Partitions []PartitionRow `json:"partitions,omitempty"`
@@ -37,6 +43,8 @@ type Drop struct {
 type Broker struct {
 	ID      int32  `json:"id"`
 	Up      bool   `json:"up"`
+	State   string `json:"state"`             // running, draining, stopped, killed, paused, failed
+	Fenced  bool   `json:"fenced,omitempty"`  // it leads nothing and clients are not sent to it
 	Address string `json:"address,omitempty"` // advertised
 	Cause   string `json:"cause,omitempty"`   // why it is down, if it failed
 }
@@ -50,20 +58,54 @@ type Topic struct {
 
 // PartitionRow is one partition.
 type PartitionRow struct {
-	ID       int     `json:"i"`
-	Topic    int     `json:"t"`
-	Number   int32   `json:"p"`
-	Leader   int32   `json:"leader"` // -1: none
-	Epoch    int32   `json:"epoch"`
-	Replicas []int32 `json:"replicas"`        // brokers, ascending
-	Bases    []int64 `json:"bases,omitempty"` // base offsets of the newest segments that were rolled
-	In       int64   `json:"in"`              // records appended by clients
-	Out      int64   `json:"out"`             // records fetched by clients
-	HW       int64   `json:"hw"`
-	End      int64   `json:"end"`
-	Start    int64   `json:"start"`
-	InRate   float64 `json:"inRate,omitempty"` // records a second, over the last second
-	OutRate  float64 `json:"outRate,omitempty"`
+	ID       int          `json:"i"`
+	Topic    int          `json:"t"`
+	Number   int32        `json:"p"`
+	Leader   int32        `json:"leader"` // -1: none
+	Epoch    int32        `json:"epoch"`
+	Replicas []ReplicaRow `json:"replicas"`        // ascending by broker
+	Bases    []int64      `json:"bases,omitempty"` // base offsets of the newest segments that were rolled
+	In       int64        `json:"in"`              // records appended by clients
+	Out      int64        `json:"out"`             // records fetched by clients
+	HW       int64        `json:"hw"`
+	End      int64        `json:"end"`
+	Start    int64        `json:"start"`
+	InRate   float64      `json:"inRate,omitempty"` // records a second, over the last second
+	OutRate  float64      `json:"outRate,omitempty"`
+}
+
+// ReplicaRow is one replica of a partition. On the wire it is an array of its id,
+// its broker, a sum of 1 (in sync) and 2 (offline), Records, End and Rate.
+type ReplicaRow struct {
+	ID      int
+	Broker  int32
+	InSync  bool
+	Offline bool    // its broker is down, or its log cannot be used
+	Records int64   // appended from the leader
+	End     int64   // log end while it follows; of the leader, the partition has it
+	Rate    float64 // records a second from the leader, over the last second
+}
+
+// MarshalJSON writes the row as an array.
+func (r ReplicaRow) MarshalJSON() ([]byte, error) {
+	flags := 0
+	if r.InSync {
+		flags |= 1
+	}
+	if r.Offline {
+		flags |= 2
+	}
+	return json.Marshal([6]any{r.ID, r.Broker, flags, r.Records, r.End, r.Rate})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (r *ReplicaRow) UnmarshalJSON(data []byte) error {
+	var v [6]float64 // whole numbers up to 2^53 are exact
+	if err := json.Unmarshal(data, &v); err != nil {
+		return err
+	}
+	*r = ReplicaRow{int(v[0]), int32(v[1]), int(v[2])&1 != 0, int(v[2])&2 != 0, int64(v[3]), int64(v[4]), v[5]}
+	return nil
 }
 
 // Client is a client id that produces or consumes.
@@ -121,7 +163,7 @@ func (m *Model) whole() bool { return m.Schema != 0 }
 // that m already holds keeps its numbers: frames that were made between the
 // two are still to be added to them.
 func (m *Model) merge(later *Model) {
-	m.Seq, m.Time, m.Controller, m.Fine = later.Seq, later.Time, later.Controller, later.Fine
+	m.Seq, m.Time, m.Controller, m.Fine, m.Journal = later.Seq, later.Time, later.Controller, later.Fine, later.Journal
 	gone, noted := later.Drop, m.Drop
 	if gone == nil {
 		gone = &Drop{}
@@ -162,6 +204,13 @@ func (c Client) over(Client) Client { return c }
 func (g Group) over(Group) Group    { return g }
 func (p PartitionRow) over(old PartitionRow) PartitionRow {
 	p.In, p.Out, p.HW, p.End, p.Start = old.In, old.Out, old.HW, old.End, old.Start
+	p.Replicas = slices.Clone(p.Replicas)
+	for i := range p.Replicas {
+		r := &p.Replicas[i]
+		if k := slices.IndexFunc(old.Replicas, func(o ReplicaRow) bool { return o.ID == r.ID }); k >= 0 {
+			r.Records, r.End = old.Replicas[k].Records, old.Replicas[k].End
+		}
+	}
 	return p
 }
 func (l LinkRow) over(old LinkRow) LinkRow { l.Records = old.Records; return l }

@@ -15,9 +15,10 @@ import (
 // fit comes with the next frames, in turn, and nothing is lost, since each
 // entry holds all that happened since its last turn.
 const (
-	partitionQuota = 160
-	lagQuota       = 120
-	linkQuota      = 160
+	partitionQuota = 130
+	replicaQuota   = 140
+	lagQuota       = 100
+	linkQuota      = 140
 	fineLinks      = 300 // up to so many links end at partitions, beyond at brokers
 )
 
@@ -88,7 +89,7 @@ func (s scope) partitions(w *world) []*partition {
 		switch {
 		case s.topic != "" && p.topic.Name != s.topic,
 			s.group != "" && !ofGroup[p],
-			s.broker >= 0 && !slices.ContainsFunc(p.replicas, func(r replica) bool { return r.c.Broker == s.broker }):
+			s.broker >= 0 && !slices.ContainsFunc(p.replicas, func(r *replica) bool { return r.c.Broker == s.broker }):
 		default:
 			out = append(out, p)
 		}
@@ -110,18 +111,26 @@ type view struct {
 
 	brokers map[int32]*BrokerDelta // sums sent
 	parts   []*vpart               // by id
+	reps    []*vreplica            // by id
 	links   []*vlink               // by id
 	lags    []*vlag                // by id
 	byKey   map[flow]*vlink
 	route   []*vlink // by index in world.linkList; nil: not in the picture
 	known   Model    // what the readers hold, without numbers
 
-	partCursor, linkCursor, lagCursor int
+	partCursor, repCursor, linkCursor, lagCursor int
 }
 
 type vpart struct {
+	p        *partition
+	sent     PartitionDelta
+	replicas []*vreplica // in the order of the partition's
+}
+
+type vreplica struct {
+	r    *replica
 	p    *partition
-	sent PartitionDelta
+	sent ReplicaDelta
 }
 
 type vlag struct {
@@ -160,6 +169,9 @@ func newView(name string, s scope, w *world, now time.Time) *view {
 	for _, p := range v.parts {
 		p.sent = p.now()
 	}
+	for _, r := range v.reps {
+		r.sent = r.now()
+	}
 	for i, l := range w.linkList {
 		if vl := v.route[i]; vl != nil {
 			vl.sum += l.seen
@@ -176,6 +188,8 @@ func newView(name string, s scope, w *world, now time.Time) *view {
 func (p *vpart) now() PartitionDelta {
 	return PartitionDelta{p.p.id, p.p.in, p.p.out, p.p.hw, p.p.end, p.p.start}
 }
+
+func (r *vreplica) now() ReplicaDelta { return ReplicaDelta{r.r.id, r.r.replicated, r.r.end} }
 
 // restructure follows the world's structure: what is new is counted from zero.
 func (v *view) restructure(w *world) {
@@ -195,6 +209,7 @@ func (v *view) restructure(w *world) {
 		v.parts = append(v.parts, vp)
 	}
 	slices.SortFunc(v.parts, func(a, b *vpart) int { return cmp.Compare(a.p.id, b.p.id) })
+	v.takeReplicas()
 	v.routeLinks(w, inScope)
 
 	oldLags := make(map[*lag]*vlag, len(v.lags))
@@ -212,6 +227,27 @@ func (v *view) restructure(w *world) {
 		}
 		v.lags = append(v.lags, vg)
 	}
+}
+
+// takeReplicas follows the replicas of the view's partitions.
+func (v *view) takeReplicas() {
+	old := make(map[*replica]*vreplica, len(v.reps))
+	for _, r := range v.reps {
+		old[r.r] = r
+	}
+	v.reps = v.reps[:0:0]
+	for _, p := range v.parts {
+		p.replicas = make([]*vreplica, len(p.p.replicas))
+		for i, r := range p.p.replicas {
+			x := old[r]
+			if x == nil {
+				x = &vreplica{r: r, p: p.p}
+			}
+			p.replicas[i] = x
+			v.reps = append(v.reps, x)
+		}
+	}
+	slices.SortFunc(v.reps, func(a, b *vreplica) int { return cmp.Compare(a.r.id, b.r.id) })
 }
 
 // routeLinks decides which link of the picture each of the hub's links counts
@@ -294,6 +330,16 @@ func (v *view) frame(w *world, now time.Time) *Frame {
 		d = PartitionDelta{n.ID, n.In - p.sent.In, n.Out - p.sent.Out, n.HW - p.sent.HW, n.End - p.sent.End, n.Start - p.sent.Start}
 		moved = n != p.sent
 		p.sent = n
+		return d, moved
+	})
+	f.Replicas = turn(v.reps, &v.repCursor, replicaQuota, func(r *vreplica) (d ReplicaDelta, moved bool) {
+		if r.p.leader == r.r.c.Broker {
+			return d, false // the partition tells it; what it owes as a follower comes when it follows again
+		}
+		n := r.now()
+		d = ReplicaDelta{n.ID, n.Records - r.sent.Records, n.End - r.sent.End}
+		moved = n != r.sent
+		r.sent = n
 		return d, moved
 	})
 	f.Links = turn(v.links, &v.linkCursor, linkQuota, func(l *vlink) (LinkDelta, bool) {

@@ -42,7 +42,24 @@ func sentence(e *event.State) string {
 	case event.BrokerStopped:
 		return fmt.Sprintf("Broker %d stopped", e.Broker)
 	case event.BrokerFailed:
+		if e.Broker < 0 {
+			return "Nothing can be acknowledged: " + e.Text
+		}
 		return fmt.Sprintf("Broker %d failed: %s", e.Broker, e.Text)
+	case event.BrokerKilled:
+		return fmt.Sprintf("Broker %d was killed", e.Broker)
+	case event.BrokerPaused:
+		return fmt.Sprintf("Broker %d was paused", e.Broker)
+	case event.BrokerResumed:
+		return fmt.Sprintf("Broker %d goes on", e.Broker)
+	case event.BrokerRegistered:
+		return fmt.Sprintf("Broker %d registered with the controller", e.Broker)
+	case event.BrokerFenced:
+		return fmt.Sprintf("Broker %d was fenced%s", e.Broker, cause(e))
+	case event.BrokerUnfenced:
+		return fmt.Sprintf("Broker %d is served to clients", e.Broker)
+	case event.BrokerDraining:
+		return fmt.Sprintf("Broker %d hands over what it leads", e.Broker)
 	case event.ControllerElected:
 		return fmt.Sprintf("Broker %d became the controller (epoch %d)", e.Broker, e.Epoch)
 	case event.TopicCreated:
@@ -56,15 +73,33 @@ func sentence(e *event.State) string {
 			return fmt.Sprintf("Settings of topic %s changed: %s", e.Topic, e.Text)
 		}
 		return fmt.Sprintf("Settings of broker %d changed: %s", e.Broker, e.Text)
+	}
+	return replicaSentence(e, on)
+}
+
+// cause is the reason that an event gives.
+func cause(e *event.State) string {
+	if e.Text == "" {
+		return ""
+	}
+	return " (" + e.Text + ")"
+}
+
+func replicaSentence(e *event.State, on string) string {
+	switch e.Kind {
 	case event.LeaderElected:
 		if e.Broker < 0 {
-			return fmt.Sprintf("%s has no leader", on)
+			return fmt.Sprintf("%s has no leader%s", on, cause(e))
 		}
-		return fmt.Sprintf("Broker %d leads %s (epoch %d)", e.Broker, on, e.Epoch)
+		return fmt.Sprintf("Broker %d leads %s, epoch %d%s", e.Broker, on, e.Epoch, cause(e))
 	case event.IsrShrunk:
-		return fmt.Sprintf("Broker %d fell out of sync on %s: %d in sync", e.Broker, on, e.A)
+		return fmt.Sprintf("Broker %d fell out of sync on %s: %d in sync%s", e.Broker, on, e.A, cause(e))
 	case event.IsrExpanded:
 		return fmt.Sprintf("Broker %d is in sync on %s: %d in sync", e.Broker, on, e.A)
+	case event.ReplicasChanged:
+		return fmt.Sprintf("%s moves: %s", on, e.Text)
+	case event.FollowerStarted:
+		return fmt.Sprintf("Broker %d follows broker %d on %s from offset %d", e.Broker, e.B, on, e.A)
 	}
 	return logSentence(e, on)
 }

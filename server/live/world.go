@@ -30,6 +30,7 @@ type world struct {
 	next int    // newest id given
 
 	controller int32
+	journal    string // why the journal of the process cannot be written, "" if it can
 	brokers    map[int32]*broker
 	topics     map[string]*topic
 	parts      map[topicPartition]*partition
@@ -74,7 +75,8 @@ type partition struct {
 	number   int32
 	leader   int32
 	epoch    int32
-	replicas []replica
+	elected  election // the newest that a state event told of
+	replicas []*replica
 	bases    []int64
 
 	in, out, bytesIn, bytesOut int64 // counters over all replicas
@@ -96,10 +98,22 @@ func (r *rate) turn(now int64, seconds float64) {
 	r.was = now
 }
 
-// replica is the counters of one copy with the values at the last sample.
+// replica is the counters of one copy with the values at the last sample. It
+// stays while its broker is down, and goes when the partition has left the
+// broker.
 type replica struct {
+	id                         int
 	c                          *event.Partition
 	in, out, bytesIn, bytesOut int64
+	replicated                 int64 // records appended from the leader
+	end                        int64 // log end
+	inSync, offline            bool
+	rate                       rate // of replicated
+}
+
+// election is what a state event told of a leader.
+type election struct {
+	broker, epoch int32
 }
 
 type client struct {
@@ -168,7 +182,7 @@ func (w *world) id() int { w.next++; return w.next }
 func (w *world) broker(id int32) *broker {
 	b := w.brokers[id]
 	if b == nil {
-		b = &broker{Broker: Broker{ID: id, Up: true}}
+		b = &broker{Broker: Broker{ID: id, Up: true, State: "running"}}
 		w.bump()
 		w.brokers[id] = b
 	}
@@ -246,6 +260,9 @@ func (w *world) turnRates(now time.Time) {
 	for _, p := range w.partList {
 		p.inRate.turn(p.in, passed.Seconds())
 		p.outRate.turn(p.out, passed.Seconds())
+		for _, r := range p.replicas {
+			r.rate.turn(r.replicated, passed.Seconds())
+		}
 	}
 	for _, l := range w.linkList {
 		l.rate.turn(l.seen, passed.Seconds())
@@ -253,6 +270,9 @@ func (w *world) turnRates(now time.Time) {
 	if first { // all that ever happened was not in the last second
 		for _, p := range w.partList {
 			p.inRate.perSecond, p.outRate.perSecond = 0, 0
+			for _, r := range p.replicas {
+				r.rate.perSecond = 0
+			}
 		}
 		for _, l := range w.linkList {
 			l.rate.perSecond = 0
@@ -284,7 +304,7 @@ func (w *world) takePartitions(list []*event.Partition) {
 			p = nil
 		}
 		if p == nil {
-			p = &partition{id: w.id(), topic: w.topic(k.topic), number: k.number, leader: -1}
+			p = &partition{id: w.id(), topic: w.topic(k.topic), number: k.number, leader: -1, elected: election{-1, -1}}
 			w.bump()
 			p.topic.parts++
 			w.parts[k] = p
@@ -298,7 +318,7 @@ func (w *world) takePartitions(list []*event.Partition) {
 }
 
 func sharesReplica(p *partition, cs []*event.Partition) bool {
-	return slices.ContainsFunc(p.replicas, func(r replica) bool { return slices.Contains(cs, r.c) })
+	return slices.ContainsFunc(p.replicas, func(r *replica) bool { return slices.Contains(cs, r.c) })
 }
 
 func (w *world) setReplicas(p *partition, cs []*event.Partition) {
@@ -310,14 +330,13 @@ func (w *world) setReplicas(p *partition, cs []*event.Partition) {
 		return
 	}
 	old := p.replicas
-	p.replicas = make([]replica, len(cs))
+	p.replicas = make([]*replica, len(cs))
 	for i, c := range cs {
-		p.replicas[i].c = c
 		w.broker(c.Broker)
-		for _, r := range old {
-			if r.c == c {
-				p.replicas[i] = r
-			}
+		if k := slices.IndexFunc(old, func(r *replica) bool { return r.c == c }); k >= 0 {
+			p.replicas[i] = old[k]
+		} else {
+			p.replicas[i] = &replica{id: w.id(), c: c}
 		}
 	}
 	w.bump()
@@ -433,25 +452,51 @@ func (w *world) countPartitions() {
 		b.conns = w.hub.Connections(b.ID).Load()
 	}
 	for _, p := range w.partList {
-		leader, epoch := int32(-1), p.epoch
-		var lead *event.Partition
-		for i := range p.replicas {
-			w.countReplica(p, &p.replicas[i])
-			c := p.replicas[i].c
-			if c.Leader.Load() && (lead == nil || c.LeaderEpoch.Load() > epoch) {
-				leader, epoch, lead = c.Broker, c.LeaderEpoch.Load(), c
-			}
+		for _, r := range p.replicas {
+			w.countReplica(p, r)
 		}
+		leader, epoch, lead := p.whoLeads()
 		w.showReads(p, leader)
 		if leader != p.leader || epoch != p.epoch {
 			p.leader, p.epoch = leader, epoch
 			w.bump()
 		}
+		w.countSync(p)
 		if lead == nil {
 			continue // keep the last known offsets of a partition that nobody leads
 		}
 		p.start, p.hw = lead.LogStart.Load(), lead.HighWatermark.Load()
 		p.end, p.size = max(lead.LogEnd.Load(), p.hw), lead.SizeBytes.Load()
+	}
+}
+
+// whoLeads returns who leads the partition: the replica that does so in the
+// newest epoch, or whom the newest election made leader. A broker that hangs
+// goes on taking itself for the leader that it was.
+func (p *partition) whoLeads() (broker, epoch int32, lead *event.Partition) {
+	broker, epoch = p.elected.broker, p.elected.epoch
+	for _, r := range p.replicas {
+		c := r.c
+		if e := c.LeaderEpoch.Load(); c.Leader.Load() && !c.Offline.Load() && e >= epoch {
+			broker, epoch, lead = c.Broker, e, c
+		}
+	}
+	if lead == nil {
+		if i := slices.IndexFunc(p.replicas, func(r *replica) bool { return r.c.Broker == broker }); i >= 0 {
+			lead = p.replicas[i].c
+		}
+	}
+	return broker, max(epoch, 0), lead
+}
+
+// countSync notes which replicas are in sync, and which cannot be reached.
+func (w *world) countSync(p *partition) {
+	for _, r := range p.replicas {
+		inSync, offline := r.c.InSync.Load() || r.c.Broker == p.leader, r.c.Offline.Load()
+		if inSync != r.inSync || offline != r.offline {
+			r.inSync, r.offline = inSync, offline
+			w.bump()
+		}
 	}
 }
 
@@ -468,6 +513,7 @@ func (w *world) countReplica(p *partition, r *replica) {
 	grow(r.c.RecordsOut.Load(), &r.out, &p.rawOut)
 	grow(r.c.BytesIn.Load(), &r.bytesIn, &p.bytesIn, bytesIn)
 	grow(r.c.BytesOut.Load(), &r.bytesOut, &p.rawBytesOut)
+	r.replicated, r.end = r.c.RecordsReplicated.Load(), r.c.LogEnd.Load()
 }
 
 // grow adds what a counter grew by since seen to each of the sums.

@@ -11,7 +11,7 @@ import (
 
 // Schema is the version of everything that goes over the stream. A page whose
 // script knows another one reloads itself.
-const Schema = 1
+const Schema = 2
 
 // The sampler's pace: fast while somebody watches, slow to keep history.
 const (

@@ -7,6 +7,7 @@
 const FIELDS = {
   brokers: ['b', ['in', 'out', 'bytesIn', 'bytesOut', 'connections', 'size']],
   partitions: ['p', ['in', 'out', 'hw', 'end', 'start']],
+  replicas: ['r', ['records', 'end']],
   links: ['l', ['records']],
   lags: ['g', ['committed', 'lag']],
 };
@@ -25,6 +26,7 @@ export function decodeFrame(text) {
   if (raw === null || typeof raw !== 'object' || !Number.isFinite(raw.t)) throw new Error('not a frame');
   const frame = { no: raw.n ?? 0, time: raw.t, window: raw.w ?? 0, fine: raw.h ?? [], second: raw.s ?? [] };
   for (const [name, [key, fields]] of Object.entries(FIELDS)) frame[name] = readList(raw[key] ?? [], fields);
+  for (const r of frame.replicas) r.end += r.records; // on the wire: by how much it differs, mostly 0
   return frame;
 }
 

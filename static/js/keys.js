@@ -34,9 +34,9 @@ export class Keys {
     for (const n of lay.producers) wanted.set(`n${n.keys[0]}`, this.nodeThing(n, 'producer'));
     for (const b of lay.brokers) {
       wanted.set(`b${b.id}`, {
-        kind: 'broker', card: b, box: { x: b.x, y: b.y, w: b.w, h: 40 }, keys: [`b${b.id}`, ...b.parts.map((p) => `t${p.id}`),
+        kind: 'broker', card: b, box: { x: b.x, y: b.y, w: b.w, h: b.head }, keys: [`b${b.id}`, ...b.parts.map((p) => `t${p.id}`),
           ...this.reach((l) => l.target === b || l.target.card === b)],
-        label: `Broker ${b.id}, ${b.broker.up ? `${b.parts.length} partitions` : 'down'}`, href: `/brokers/${b.id}`,
+        label: `Broker ${b.id}, ${b.broker.up && !b.broker.fenced ? `leads ${b.parts.length}, follows ${b.follows.length}` : b.broker.fenced ? `${b.broker.state}, fenced` : b.broker.state}`, href: `/brokers/${b.id}`,
       });
       const places = lay.rows.size ? lay.rows : lay.cells;
       for (const p of places.size <= MOST ? b.parts : []) {
@@ -107,13 +107,16 @@ export class Keys {
     this.show(this.cellAt(e), true);
   }
 
-  /** The heat cell under the pointer: there are too many for an element each. */
+  /** The follower or heat cell under the pointer: there are too many for an element each. */
   cellAt(e) {
     const { lay } = this.map;
-    if (!lay || lay.cells.size <= MOST) return null;
+    if (!lay) return null;
     const r = this.map.stage.getBoundingClientRect();
     const [x, y] = [e.clientX - r.left, e.clientY - r.top];
-    for (const c of lay.cells.values()) {
+    for (const c of lay.followers.values()) {
+      if (x >= c.x - 2 && x <= c.x + c.w + 2 && y >= c.y && y <= c.y + c.h) return this.partitionThing(c.part, c);
+    }
+    for (const c of lay.cells.size > MOST ? lay.cells.values() : []) {
       if (x >= c.x && x <= c.x + c.w && y >= c.y && y <= c.y + c.h) return this.partitionThing(c.part, c);
     }
     return null;

@@ -1,7 +1,12 @@
 // Where everything stands, in CSS pixels. Pure: the same scene and width give
 // the same places.
 
+import { placeFollowers } from './followers.js';
+import { bezier, resample, rounded } from './paths.js';
+
 const HEADER = 40; // of a broker's card
+const HEADER_LOW = 30; // where there are many of them
+const MANY = 6;
 const PAD = 12;
 const ROW = 27; // of a partition drawn as a log
 const LANE = 14;
@@ -18,10 +23,13 @@ const STACK_BELOW = 720; // narrower than this, the columns stand on top of each
 export function layout(scene, width, ask) {
   const stacked = width < STACK_BELOW;
   const measure = ask.measure ?? ((s) => s.length * 6.3);
+  const replicated = scene.brokers.some((b) => b.follows.length);
+  const gutter = !replicated ? 0 : stacked ? 12 : clamp(10 + scene.brokers.length * 3, 26, 48);
   const frame = stacked ? stackedFrame(width) : columnFrame(width);
+  frame.centre.w -= gutter; // the ways from leaders to followers run beside the brokers
   const out = {
-    width, stacked, level: scene.level, brokers: [], producers: [], consumers: [],
-    rows: new Map(), cells: new Map(), frame, height: 0,
+    width, stacked, gutter, level: scene.level, brokers: [], producers: [], consumers: [],
+    rows: new Map(), cells: new Map(), followers: new Map(), frame, height: 0,
   };
   const most = stacked ? 6 : 40;
   let y = PAD;
@@ -74,6 +82,9 @@ function stackedFrame(width) {
 }
 
 const clamp = (v, lo, hi) => Math.min(hi, Math.max(lo, v));
+
+/** How tall whole logs make the picture, about. */
+export const logsHeight = (partitions, brokers) => partitions * ROW + brokers * (brokers > MANY ? 74 : 84);
 
 /** How tall a client or a group is. */
 export function nodeHeight(node) {
@@ -135,12 +146,15 @@ function placed(node, x, y, w, h) {
 }
 
 function placeBroker(out, scene, b, col, y, topicName, measure) {
-  const card = { ...b, x: Math.round(col.x), y: Math.round(y), w: Math.round(col.w), labels: [] };
-  let bottom = y + HEADER;
+  const head = scene.brokers.length > MANY ? HEADER_LOW : HEADER;
+  const card = { ...b, x: Math.round(col.x), y: Math.round(y), w: Math.round(col.w), head, labels: [] };
+  let bottom = y + head;
   if (b.parts.length && scene.level === 'logs') bottom = placeRows(out, card, bottom);
   else if (b.parts.length && scene.level === 'strips') bottom = placeStrips(out, card, bottom, topicName, measure);
   else if (b.parts.length) bottom = placeHeat(out, card, bottom, scene.level === 'topics' ? topicName : null);
-  card.h = Math.round(bottom - y + (b.parts.length ? 8 : 0));
+  const led = bottom;
+  bottom = placeFollowers(out, card, bottom, { topicName, measure, led: b.parts.length > 0 });
+  card.h = Math.round(bottom - y + (b.parts.length || bottom > led ? 8 : 0));
   out.brokers.push(card);
   return card.y + card.h;
 }
@@ -216,6 +230,7 @@ function moveBrokers(out, dy) {
   for (const b of out.brokers) {
     b.y += dy;
     for (const l of b.labels) l.y += dy;
+    if (b.band) b.band.y += dy;
   }
   for (const r of out.rows.values()) {
     r.y += dy;
@@ -223,6 +238,7 @@ function moveBrokers(out, dy) {
     r.rail += dy;
   }
   for (const c of out.cells.values()) c.y += dy;
+  for (const c of out.followers.values()) c.y += dy;
 }
 
 /**
@@ -234,7 +250,7 @@ function moveBrokers(out, dy) {
  */
 export function pathOf(out, direction, node, target, along = {}) {
   const railed = target.rail !== undefined;
-  const ty = railed ? target.rail : target.lane ? target.lane.y : target.y + (target.parts ? HEADER / 2 : target.h / 2);
+  const ty = railed ? target.rail : target.lane ? target.lane.y : target.y + (target.parts ? target.head / 2 : target.h / 2);
   const points = [];
   if (out.stacked) {
     const gutter = direction === 'p' ? 8 : out.width - 8;
@@ -258,70 +274,4 @@ export function pathOf(out, direction, node, target, along = {}) {
   if (railed) points.push([along.from ?? right, ty]);
   points.push(...bezier(right, ty, node.x, node.y + NODE / 2));
   return resample(points);
-}
-
-function bezier(x0, y0, x1, y1) {
-  const c = Math.max(24, Math.abs(x1 - x0) * 0.55);
-  const out = [];
-  for (let i = 0; i <= 20; i++) {
-    const t = i / 20;
-    const u = 1 - t;
-    out.push([
-      u * u * u * x0 + 3 * u * u * t * (x0 + c) + 3 * u * t * t * (x1 - c) + t * t * t * x1,
-      u * u * u * y0 + 3 * u * u * t * y0 + 3 * u * t * t * y1 + t * t * t * y1,
-    ]);
-  }
-  return out;
-}
-
-/** A polyline with its corners cut off by r. */
-function rounded(points, r) {
-  const out = [points[0]];
-  for (let i = 1; i < points.length - 1; i++) {
-    const [p, q, s] = [points[i - 1], points[i], points[i + 1]];
-    const a = Math.min(r, dist(p, q) / 2);
-    const b = Math.min(r, dist(q, s) / 2);
-    const from = toward(q, p, a);
-    const to = toward(q, s, b);
-    for (let k = 0; k <= 4; k++) {
-      const t = k / 4;
-      const u = 1 - t;
-      out.push([u * u * from[0] + 2 * u * t * q[0] + t * t * to[0], u * u * from[1] + 2 * u * t * q[1] + t * t * to[1]]);
-    }
-  }
-  out.push(points.at(-1));
-  return out;
-}
-
-const dist = (p, q) => Math.hypot(q[0] - p[0], q[1] - p[1]);
-const toward = (p, q, d) => {
-  const l = dist(p, q) || 1;
-  return [p[0] + ((q[0] - p[0]) * d) / l, p[1] + ((q[1] - p[1]) * d) / l];
-};
-
-/** Points at equal distances along a polyline, so that dots move evenly. */
-function resample(points, steps = 48) {
-  const lengths = [0];
-  for (let i = 1; i < points.length; i++) lengths.push(lengths[i - 1] + dist(points[i - 1], points[i]));
-  const total = lengths.at(-1);
-  const out = new Float32Array(2 * (steps + 1));
-  let k = 1;
-  for (let i = 0; i <= steps; i++) {
-    const want = (total * i) / steps;
-    while (k < lengths.length - 1 && lengths[k] < want) k++;
-    const part = lengths[k] - lengths[k - 1] || 1;
-    const t = (want - lengths[k - 1]) / part;
-    out[2 * i] = points[k - 1][0] + (points[k][0] - points[k - 1][0]) * t;
-    out[2 * i + 1] = points[k - 1][1] + (points[k][1] - points[k - 1][1]) * t;
-  }
-  return out;
-}
-
-/** The place on a path at share t of the way. */
-export function along(path, t) {
-  const steps = path.length / 2 - 1;
-  const f = clamp(t, 0, 1) * steps;
-  const i = Math.min(steps - 1, Math.floor(f));
-  const u = f - i;
-  return [path[2 * i] + (path[2 * i + 2] - path[2 * i]) * u, path[2 * i + 1] + (path[2 * i + 3] - path[2 * i + 1]) * u];
 }

@@ -9,7 +9,7 @@ import { decodeFrame, mergeFrames } from './decode.js';
 import { Model } from './model.js';
 import { bytes, count, micros, short } from './numbers.js';
 
-const SCHEMA = 1;
+const SCHEMA = 2;
 const QUIET = 25_000; // a stream that says nothing for so long is dead
 const HIDDEN = 30_000; // a tab that nobody sees keeps its stream so long
 const NUMBERS = 250; // ms between two updates of the numbers

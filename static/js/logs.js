@@ -3,6 +3,7 @@
 
 import { count } from './numbers.js';
 import { fade } from './theme.js';
+import { paintTicks } from './followers.js';
 
 const TAIL = 10; // pixels kept free for records that are not committed yet
 
@@ -77,7 +78,7 @@ function paintLane(v, row, p, hw, cursors) {
   const px = (lane.w - TAIL) / span;
   const right = lane.x + lane.w - TAIL;
   const from = Math.max(lane.x, right - (hw - p.start) * px);
-  const colour = p.leader < 0 || !row.card.broker.up ? theme.lineStrong : theme.brokers[row.card.colour];
+  const colour = p.leader < 0 || !row.card.broker.up || row.card.broker.fenced ? theme.lineStrong : theme.brokers[row.card.colour];
   ctx.save();
   ctx.beginPath();
   ctx.roundRect(lane.x, lane.y, lane.w, lane.h, 3);
@@ -103,6 +104,7 @@ function paintLane(v, row, p, hw, cursors) {
   }
   ctx.fillStyle = theme.text;
   ctx.fillRect(right - 1, lane.y - 2, 2, lane.h + 4);
+  paintTicks(v, row, right, px, hw);
   for (const c of cursors) paintCursor(v, lane, right - (hw - c.committed) * px, c);
   ctx.globalAlpha = 1;
 }

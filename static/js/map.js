@@ -5,10 +5,13 @@
 
 import { live } from './live.js';
 import { buildScene, spanFor } from './scene.js';
-import { along, layout } from './layout.js';
+import { layout } from './layout.js';
+import { along } from './paths.js';
 import { brokerFacts, bundlePath, bundles, dimBundle, groupColour, linkColour, paintBase, topRate } from './paint.js';
 import { Glide, landing, paintLanes, placeOf } from './logs.js';
 import { Diffuser, Scale, offsetInSlot } from './dots.js';
+import { dimWay, inSync, replications } from './followers.js';
+import { Changes } from './changes.js';
 import { readTheme, onThemeChange } from './theme.js';
 import { Keys } from './keys.js';
 import { count, short } from './numbers.js';
@@ -40,6 +43,7 @@ class LiveMap {
     this.slow = 0;
     this.halved = false;
     this.drawn = { frames: 0, ms: 0, worst: 0 };
+    this.changes = new Changes();
     this.keys = new Keys(this);
     this.listen();
     this.request();
@@ -90,6 +94,7 @@ class LiveMap {
     const now = performance.now();
     let records = 0;
     for (const d of f.links) records += d.records;
+    for (const d of f.replicas) records += this.shown(d.id) ? d.records : 0;
     const share = 1 - Math.exp(-f.window / 1000);
     if (f.window > 0) this.rate += ((records * 1000) / f.window - this.rate) * share;
     if (this.lay && !f.caughtUp) {
@@ -129,6 +134,20 @@ class LiveMap {
         this.dots.push({ path, colour, bundle, at: now + offsetInSlot(i, dots, d.id) * Math.min(f.window, 400) });
       }
     }
+    for (const d of f.replicas) {
+      const dots = this.diffuser.add(d.id, this.shown(d.id) ? d.records : 0, n);
+      const way = this.byReplica?.get(d.id);
+      if (!dots || !way) continue;
+      for (let i = 0; i < dots; i++) {
+        this.dots.push({ path: way.path, colour: this.theme.replicate, way, at: now + offsetInSlot(i, dots, d.id) * Math.min(f.window, 400) });
+      }
+    }
+  }
+
+  /** Whether the flow to a replica is in the picture: that of internal topics is not, mostly. */
+  shown(replica) {
+    const r = live.model.replicas.get(replica);
+    return r !== undefined && (this.internal || !live.model.topicOf(r.part)?.internal);
   }
 
   pathFor(bundle, link) {
@@ -197,7 +216,11 @@ class LiveMap {
     this.bundles = bundles(this.lay, this.scene, live.model);
     this.byLink = new Map();
     for (const b of this.bundles.values()) for (const l of b.links) this.byLink.set(l.id, b);
-    for (const id of this.diffuser.rest.keys()) if (!live.model.links.has(id)) this.diffuser.forget(id);
+    this.ways = replications(this.lay);
+    this.byReplica = new Map();
+    for (const way of this.ways.values()) for (const r of way.reps) this.byReplica.set(r.id, way);
+    for (const id of this.diffuser.rest.keys()) if (!live.model.links.has(id) && !live.model.replicas.has(id)) this.diffuser.forget(id);
+    this.changes.compare(this.lay, performance.now());
     this.glide.forget((id) => live.model.partitions.has(id));
     this.dots = [];
     this.keys.arrange();
@@ -207,7 +230,7 @@ class LiveMap {
 
   get view() {
     return {
-      lay: this.lay, scene: this.scene, model: live.model, theme: this.theme, now: live.model.time, bundles: this.bundles,
+      lay: this.lay, scene: this.scene, model: live.model, theme: this.theme, now: live.model.time, bundles: this.bundles, ways: this.ways,
       focus: this.focus, span: this.span, n: this.scale.n, reduced: this.reduced, top: this.topShown ?? 0,
     };
   }
@@ -271,6 +294,7 @@ class LiveMap {
       }
       moving = paintLanes({ ...this.view, ctx, span: this.span }, this.glide, this.reduced ? 0 : dt) || moving;
     }
+    moving = this.changes.draw({ ...this.view, ctx }, performance.now()) || moving;
     return this.drawDots(ctx, now) || (moving && !live.paused);
   }
 
@@ -283,7 +307,7 @@ class LiveMap {
       if (t >= 1) continue;
       this.dots[kept++] = d;
       if (t < 0) continue;
-      const weak = dimBundle(this.focus, d.bundle);
+      const weak = d.way ? dimWay(this.focus, d.way) : dimBundle(this.focus, d.bundle);
       const key = weak ? `~${d.colour}` : d.colour;
       if (!byColour.has(key)) byColour.set(key, []);
       byColour.get(key).push(along(d.path, t));
@@ -341,6 +365,10 @@ class LiveMap {
         ['offsets', `${count(p.start)} to ${count(p.hw)}${p.end > p.hw ? `, end ${count(p.end)}` : ''}`],
         ['in', `${short(p.inRate.at(now))} records/s`], ['out', `${short(p.outRate.at(now))} records/s`],
       ];
+      if (p.replicas.length > 1) rows.push(['in sync', `${inSync(p)} of ${p.replicas.length}`]);
+      for (const r of p.replicas) {
+        if (r.b !== p.leader) rows.push([`broker ${r.b}`, followerWords(p, r, now)]);
+      }
       for (const l of model.lags.values()) {
         if (l.p === p.id) rows.push([`${model.groups.get(l.g)?.name ?? 'group'}`, l.committed < 0 ? 'nothing committed' : `at ${count(l.committed)}, lag ${count(l.lag)}`]);
       }
@@ -374,6 +402,15 @@ class LiveMap {
   colourOf(placedNode) {
     return placedNode.node.group ? groupColour(this.theme, placedNode.node) : null;
   }
+}
+
+/** How a follower is. */
+function followerWords(p, r, now) {
+  if (r.offline) return 'offline';
+  const behind = Math.max(0, p.end - r.end);
+  if (r.sync) return behind > 100 ? `in sync, ${count(behind)} behind` : 'in sync';
+  const rate = r.rate.at(now);
+  return `out of sync, ${count(behind)} behind${rate > 0 ? `, ${short(rate)}/s` : ''}`;
 }
 
 for (const root of document.querySelectorAll('[data-map]')) {

@@ -31,7 +31,7 @@ export class Rate {
 
 const LISTS = {
   topics: ['name', 'internal'],
-  partitions: ['t', 'p', 'leader', 'epoch', 'replicas', 'bases'],
+  partitions: ['t', 'p', 'leader', 'epoch', 'bases'],
   clients: ['name', 'software', 'connected'],
   links: ['d', 'c', 'p', 'b'],
   groups: ['name', 'state', 'generation', 'members'],
@@ -47,11 +47,13 @@ export class Model {
     this.brokers = new Map();
     this.topics = new Map();
     this.partitions = new Map();
+    this.replicas = new Map(); // of all partitions, by id
     this.clients = new Map();
     this.links = new Map();
     this.groups = new Map();
     this.lags = new Map();
     this.controller = -1;
+    this.journal = ''; // why it cannot be written
     this.fine = true;
     this.time = 0;
     this.revision = 0; // grows with the structure
@@ -69,13 +71,14 @@ export class Model {
   patch(m) {
     this.revision++;
     this.controller = m.controller;
+    this.journal = m.journal ?? '';
     this.fine = m.fine;
     this.time = Math.max(this.time, m.time);
     for (const b of m.brokers ?? []) {
       const old = this.brokers.get(b.id);
       this.brokers.set(b.id, Object.assign(old ?? {
         inRate: new Rate(), outRate: new Rate(), connections: 0, size: 0,
-      }, { id: b.id, up: b.up, address: b.address ?? '', cause: b.cause ?? '' }));
+      }, { id: b.id, up: b.up, state: b.state ?? (b.up ? 'running' : 'stopped'), fenced: Boolean(b.fenced), address: b.address ?? '', cause: b.cause ?? '' }));
     }
     for (const name of Object.keys(LISTS)) this.#patchList(name, m, m.drop?.[name] ?? []);
   }
@@ -83,11 +86,15 @@ export class Model {
   #patchList(name, m, gone) {
     const map = this[name];
     const rows = m[name] ?? [];
-    for (const id of gone) map.delete(id);
+    for (const id of gone) {
+      for (const r of map.get(id)?.replicas ?? []) this.replicas.delete(r.id);
+      map.delete(id);
+    }
     for (const row of rows) {
       const old = map.get(row.i);
       if (old) {
         for (const f of LISTS[name]) old[f] = row[f];
+        if (name === 'partitions') this.#takeReplicas(old, row.replicas ?? [], m.time);
         continue;
       }
       const entry = { ...row, id: row.i, born: this.time };
@@ -95,6 +102,8 @@ export class Model {
         entry.inRate = new Rate().begin(row.inRate, m.time);
         entry.outRate = new Rate().begin(row.outRate, m.time);
         entry.bases ??= [];
+        entry.replicas = [];
+        this.#takeReplicas(entry, row.replicas ?? [], m.time);
       } else if (name === 'links') {
         entry.rate = new Rate().begin(row.rate, m.time);
       } else if (name === 'groups') {
@@ -104,6 +113,18 @@ export class Model {
     }
     if (name === 'groups') for (const g of map.values()) g.members ??= [];
     if (name === 'partitions') for (const p of map.values()) p.bases ??= [];
+  }
+
+  /** The replicas of a partition, from [id, broker, 1 in sync + 2 offline, records, end, rate]. */
+  #takeReplicas(part, rows, now) {
+    for (const r of part.replicas) this.replicas.delete(r.id);
+    part.replicas = rows.map(([id, b, flags, n, end, rate]) => {
+      const r = part.replicas.find((o) => o.id === id) ?? { id, b, part, n, end, rate: new Rate().begin(rate, now) };
+      r.sync = (flags & 1) !== 0;
+      r.offline = (flags & 2) !== 0;
+      this.replicas.set(id, r);
+      return r;
+    });
   }
 
   /** Takes what happened since the last frame. Entries of what has gone are ignored. */
@@ -127,6 +148,13 @@ export class Model {
       p.start += d.start;
       if (d.in) p.inRate.add(d.in, f.time);
       if (d.out) p.outRate.add(d.out, f.time);
+    }
+    for (const d of f.replicas) {
+      const r = this.replicas.get(d.id);
+      if (!r) continue;
+      r.n += d.records;
+      r.end += d.end;
+      r.rate.add(d.records, f.time);
     }
     for (const d of f.links) {
       const l = this.links.get(d.id);

@@ -4,6 +4,7 @@
 import { bytes, count, short } from './numbers.js';
 import { fade, heat, shareOf } from './theme.js';
 import { pathOf } from './layout.js';
+import { inSync, paintFollowers, paintShort, paintWays } from './followers.js';
 
 const NODE = 46;
 
@@ -12,10 +13,13 @@ const NODE = 46;
 
 /** Paints everything that does not move between two frames. @param {View} v */
 export function paintBase(v) {
+  paintWays(v);
   paintLinks(v);
   for (const card of v.lay.brokers) paintBroker(v, card);
+  for (const card of v.lay.brokers) paintLabels(v, card);
   if (v.lay.level === 'logs') for (const row of v.lay.rows.values()) paintRowLabels(v, row);
   else paintCells(v);
+  paintFollowers(v);
   for (const n of v.lay.producers) paintNode(v, n, true);
   for (const n of v.lay.consumers) paintNode(v, n, false);
   if (!v.lay.producers.length) paintNobody(v, 'left', 'No producers yet');
@@ -167,35 +171,52 @@ export function groupColour(theme, node) {
 
 // Brokers.
 
+/** How the state of a broker looks: words, their colour, the card's fill and edge. */
+export function brokerLook(v, card) {
+  const { theme } = v;
+  const { broker } = card;
+  switch (broker.state) {
+    case 'stopped': return { words: 'stopped', ink: theme.text2, grey: true, edge: theme.lineStrong, dash: null };
+    case 'killed': return { words: 'killed', ink: theme.bad, grey: true, edge: theme.bad, dash: [5, 4] };
+    case 'failed': return { words: broker.cause ? `failed: ${broker.cause}` : 'failed', ink: theme.bad, grey: true, edge: theme.bad, dash: null };
+    case 'paused': return { words: broker.fenced ? 'paused, fenced' : 'paused', ink: theme.warn, hatched: true, edge: theme.warn, dash: [5, 4] };
+    default:
+  }
+  if (broker.fenced) return { words: 'fenced', ink: theme.warn, edge: theme.warn, dash: [5, 4] };
+  if (broker.state === 'draining') return { words: 'hands over', ink: theme.warn, edge: theme.warn, dash: null };
+  if (!broker.up) return { words: broker.state, ink: theme.text2, grey: true, edge: theme.lineStrong, dash: [5, 4] };
+  return { words: brokerRates(v, card), ink: theme.text2, edge: theme.line, dash: null };
+}
+
 function paintBroker(v, card) {
   const { ctx, theme } = v;
-  const up = card.broker.up;
+  const look = brokerLook(v, card);
   const colour = theme.brokers[card.colour];
-  const weak = dim(v, `b${card.id}`, ...card.parts.map((p) => `t${p.id}`));
+  const weak = dim(v, `b${card.id}`, ...card.parts.map((p) => `t${p.id}`), ...card.follows.map((f) => `t${f.part.id}`));
   ctx.globalAlpha = weak ? 0.45 : 1;
-  box(v, card.x, card.y, card.w, card.h, 9, theme.surface, up ? theme.line : theme.bad, up ? null : [5, 4]);
+  box(v, card.x, card.y, card.w, card.h, 9, look.grey ? theme.surface3 : theme.surface, look.edge, look.dash);
   ctx.save();
   ctx.beginPath();
   ctx.roundRect(card.x, card.y, card.w, card.h, 9);
   ctx.clip();
-  ctx.fillStyle = up ? colour : theme.lineStrong;
+  ctx.fillStyle = look.grey ? theme.lineStrong : colour;
   ctx.fillRect(card.x, card.y, 4, card.h);
-  if (!up) hatch(v, card.x + 4, card.y, card.w, card.h);
+  if (look.hatched) hatch(v, card.x + 4, card.y, card.w, card.h);
   ctx.restore();
-  const y = card.y + 20;
-  ctx.fillStyle = up ? colour : theme.surface3;
+  const y = card.y + card.head / 2;
+  ctx.fillStyle = look.grey ? theme.lineStrong : colour;
   ctx.beginPath();
   ctx.roundRect(card.x + 14, y - 9, 18, 18, 5);
   ctx.fill();
-  text(v, card.letter, card.x + 23, y + 0.5, { size: 11, weight: 700, align: 'center', colour: up ? theme.brokerInk[card.colour] : theme.text2 });
+  text(v, card.letter, card.x + 23, y + 0.5, { size: 11, weight: 700, align: 'center', colour: look.grey ? theme.text : theme.brokerInk[card.colour] });
   text(v, `Broker ${card.id}`, card.x + 40, y, { size: 13, weight: 600 });
   font(v, 13, 600);
   let x = card.x + 40 + ctx.measureText(`Broker ${card.id}`).width + 10;
-  const state = up ? brokerRates(v, card) : card.broker.cause || 'stopped';
   font(v, 11.5, 500);
   const right = card.x + card.w - 12;
+  const state = clip(ctx, look.words, right - x - 8);
   const stateWidth = ctx.measureText(state).width;
-  text(v, state, right, y, { size: 11.5, weight: 500, align: 'right', colour: up ? theme.text2 : theme.bad });
+  text(v, state, right, y, { size: 11.5, weight: 500, align: 'right', colour: look.ink });
   const room = right - stateWidth - 14;
   if (v.model.controller === card.id && room - x > 70) {
     font(v, 10.5, 500);
@@ -207,6 +228,17 @@ function paintBroker(v, card) {
   const more = [card.broker.address, card.hidden ? `+${count(card.hidden)} internal` : ''].filter(Boolean).join('  ·  ');
   if (room - x > 40) text(v, more, x, y, { size: 11, colour: theme.text3, max: room - x });
   ctx.globalAlpha = 1;
+}
+
+/** The names of topics beside cells and followers. */
+function paintLabels(v, card) {
+  const { theme } = v;
+  v.ctx.globalAlpha = dim(v, `b${card.id}`, ...card.parts.map((p) => `t${p.id}`), ...card.follows.map((f) => `t${f.part.id}`)) ? 0.35 : 1;
+  for (const l of card.labels) {
+    text(v, l.text, l.x, l.y + l.h / 2 + 0.5, { size: l.faint ? 10.5 : 11, weight: l.faint ? 400 : 500, colour: l.faint ? theme.text3 : theme.text2, max: l.w });
+  }
+  if (card.band) text(v, card.band.text, card.band.x, card.band.y + 5, { size: 10.5, colour: card.band.bad ? theme.bad : theme.text3 });
+  v.ctx.globalAlpha = 1;
 }
 
 function brokerRates(v, card) {
@@ -240,8 +272,13 @@ function paintRowLabels(v, row) {
   const shown = clip(ctx, name, row.labelW - w);
   text(v, shown, row.labelX, y, { size: 11.5, weight: 500, colour: theme.text2 });
   text(v, number, row.labelX + ctx.measureText(shown).width, y, { size: 11.5, weight: 650, colour: theme.text });
-  text(v, p.leader < 0 ? 'no leader' : count(p.end), row.card.x + row.w - 12, y,
-    { size: 11, mono: true, align: 'right', colour: p.leader < 0 ? theme.bad : theme.text2 });
+  const shorted = inSync(p) < p.replicas.length;
+  const end = p.leader < 0 ? 'no leader' : count(p.end);
+  text(v, end, row.card.x + row.w - 12, y, { size: 11, mono: true, align: 'right', colour: p.leader < 0 ? theme.bad : theme.text2 });
+  if (shorted && p.leader >= 0) {
+    font(v, 11, 400, true);
+    paintShort(v, Math.max(row.lane.x + row.lane.w + 7, row.card.x + row.w - 22 - ctx.measureText(end).width), y);
+  }
   ctx.strokeStyle = fade(theme.lineStrong, 0.5);
   ctx.lineWidth = 1;
   ctx.beginPath();
@@ -264,10 +301,8 @@ function paintCells(v) {
   const { theme, ctx } = v;
   const strips = v.lay.level === 'strips';
   const lags = worstLags(v);
-  for (const card of v.lay.brokers) {
-    for (const l of card.labels) text(v, l.text, l.x, l.y + l.h / 2 + 0.5, { size: 11, weight: 500, colour: theme.text2, max: l.w });
-  }
   const marks = [];
+  const shorts = [];
   const byPlace = v.lay.level === 'topics' ? new Map() : null;
   for (const c of v.lay.cells.values()) {
     const rate = c.part.inRate.at(v.now);
@@ -284,6 +319,11 @@ function paintCells(v) {
       if (v.focus?.has(`t${c.part.id}`)) box(v, c.x - 1, c.y - 1, c.w + 2, c.h + 2, 1, null, theme.text);
     }
     if (c.part.leader < 0) marks.push(c);
+    else if (inSync(c.part) < c.part.replicas.length) shorts.push(c);
+  }
+  for (const c of shorts) {
+    if (strips) paintShort(v, c.x + c.w - 8, c.y + c.h / 2);
+    else box(v, c.x, c.y, c.w, c.h, 1, null, theme.warn);
   }
   for (const c of marks) cross(v, c);
 }
@@ -421,11 +461,15 @@ function paintNobody(v, side, words) {
 
 /** What the hover card tells of a broker. */
 export function brokerFacts(v, card) {
-  return [
-    ['state', card.broker.up ? 'up' : card.broker.cause || 'stopped'],
-    ['address', card.broker.address || '–'],
-    ['partitions', count(card.parts.length + card.hidden)],
-    ['connections', count(card.broker.connections)],
-    ['on disk', bytes(card.broker.size)],
+  const { broker } = card;
+  const lost = card.follows.filter((f) => !f.rep.sync || f.rep.offline).length;
+  const rows = [
+    ['state', broker.cause || (broker.fenced ? `${broker.state}, fenced` : broker.state)],
+    ['address', broker.address || '–'],
+    ['leads', count(card.parts.filter((p) => p.leader === card.id).length)],
   ];
+  if (card.follows.length) rows.push(['follows', lost ? `${count(card.follows.length)}, ${count(lost)} not in sync` : count(card.follows.length)]);
+  if (card.hidden) rows.push(['internal', count(card.hidden)]);
+  rows.push(['connections', count(broker.connections)], ['on disk', bytes(broker.size)]);
+  return rows;
 }

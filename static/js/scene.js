@@ -1,13 +1,16 @@
 // Who is in the picture, and between whom records flow. Pure.
 
+import { logsHeight } from './layout.js';
 import { letter } from './numbers.js';
 
 /** Up to so many partitions are drawn as whole logs, as strips, as heat cells. */
 export const LEVELS = { logs: 24, strips: 240, heat: 10000 };
 
-/** The level of detail for so many partitions. */
-export function levelFor(partitions) {
-  if (partitions <= LEVELS.logs) return 'logs';
+const TALL = 1350; // px; whole logs never make the picture taller
+
+/** The level of detail for so many partitions on so many brokers. */
+export function levelFor(partitions, brokers = 3) {
+  if (partitions <= LEVELS.logs && logsHeight(partitions, brokers) <= TALL) return 'logs';
   if (partitions <= LEVELS.strips) return 'strips';
   return partitions <= LEVELS.heat ? 'heat' : 'topics';
 }
@@ -19,24 +22,28 @@ export function levelFor(partitions) {
  */
 export function buildScene(model, { internal = false } = {}) {
   const brokers = [...model.brokers.values()].sort((a, b) => a.id - b.id)
-    .map((b, i) => ({ id: b.id, broker: b, letter: letter(i), colour: i % 8, parts: [], hidden: 0 }));
+    .map((b, i) => ({ id: b.id, broker: b, letter: letter(i), colour: i % 8, parts: [], follows: [], hidden: 0 }));
   const byId = new Map(brokers.map((b) => [b.id, b]));
   let shown = 0;
   for (const p of model.partitions.values()) {
-    // A partition that nobody leads stays where its first replica is.
-    const home = byId.get(p.leader) ?? byId.get(p.replicas?.[0]);
+    // A partition that nobody leads stays where one of its replicas is.
+    const home = byId.get(p.leader) ?? byId.get((p.replicas.find((r) => !r.offline) ?? p.replicas[0])?.b);
     if (!home) continue;
     if (model.topicOf(p)?.internal && !internal) {
       home.hidden++;
       continue;
     }
     home.parts.push(p);
+    for (const rep of p.replicas) if (rep.b !== home.id) byId.get(rep.b)?.follows.push({ part: p, rep });
     shown++;
   }
   const order = (a, b) => compare(model.topicOf(a)?.name, model.topicOf(b)?.name) || a.p - b.p;
-  for (const b of brokers) b.parts.sort(order);
+  for (const b of brokers) {
+    b.parts.sort(order);
+    b.follows.sort((x, y) => order(x.part, y.part));
+  }
   return {
-    level: levelFor(shown), partitions: shown, brokers,
+    level: levelFor(shown, brokers.length), partitions: shown, brokers, byId,
     ...actors(model, internal),
   };
 }

@@ -5,7 +5,7 @@ const NAMES = {
   bg: '--bg', surface: '--surface', surface2: '--surface-2', surface3: '--surface-3',
   line: '--line', lineStrong: '--line-strong', text: '--text', text2: '--text-2', text3: '--text-3',
   accent: '--accent', ok: '--ok', warn: '--warn', bad: '--bad', focus: '--focus',
-  produce: '--flow-produce', fetch: '--flow-fetch', font: '--font', mono: '--mono',
+  produce: '--flow-produce', fetch: '--flow-fetch', replicate: '--flow-replicate', font: '--font', mono: '--mono',
 };
 
 /** The tokens as they are now. */

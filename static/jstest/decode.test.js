@@ -33,10 +33,10 @@ test('merged frames add up, and gauges take the newest', () => {
 });
 
 const HELLO = {
-  schema: 1, seq: 5, time: 1000, controller: 1, fine: true,
+  schema: 2, seq: 5, time: 1000, controller: 1, fine: true,
   brokers: [{ id: 1, up: true, address: 'a:1' }],
   topics: [{ i: 10, name: 'orders' }],
-  partitions: [{ i: 3, t: 10, p: 0, leader: 1, epoch: 0, replicas: [1], in: 100, out: 0, hw: 100, end: 100, start: 0, inRate: 5 }],
+  partitions: [{ i: 3, t: 10, p: 0, leader: 1, epoch: 0, replicas: [[21, 1, 1, 0, 100, 0], [22, 2, 1, 40, 90, 0]], in: 100, out: 0, hw: 100, end: 100, start: 0, inRate: 5 }],
   clients: [{ i: 20, name: 'app', connected: true }],
   links: [{ i: 4, d: 'p', c: 20, p: 3, n: 100 }],
   groups: [{ i: 30, name: 'billing', state: 'Stable', generation: 1 }],

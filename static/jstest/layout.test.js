@@ -2,13 +2,15 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { Model } from './model.js';
 import { buildScene, levelFor, spanFor } from './scene.js';
-import { along, layout, pathOf } from './layout.js';
+import { layout, pathOf } from './layout.js';
+import { along } from './paths.js';
+import { replications } from './followers.js';
 
 /** A model with so many topics of so many partitions over three brokers. */
-function cluster(topics, partitions, { producers = 2, groups = 1, members = 2 } = {}) {
-  const m = { schema: 1, seq: 1, time: 1000, controller: 1, fine: true, brokers: [], topics: [], partitions: [], clients: [], links: [], groups: [], lags: [] };
+function cluster(topics, partitions, { producers = 2, groups = 1, members = 2, brokers = 3, rf = 3 } = {}) {
+  const m = { schema: 2, seq: 1, time: 1000, controller: 1, fine: true, brokers: [], topics: [], partitions: [], clients: [], links: [], groups: [], lags: [] };
   let id = 100;
-  for (let b = 1; b <= 3; b++) m.brokers.push({ id: b, up: true, address: `127.0.0.1:909${b}` });
+  for (let b = 1; b <= brokers; b++) m.brokers.push({ id: b, up: true, state: 'running', address: `127.0.0.1:909${b}` });
   for (let c = 0; c < producers; c++) m.clients.push({ i: ++id, name: `producer-${c}`, connected: true });
   const consumer = { i: ++id, name: 'consumer', connected: true };
   m.clients.push(consumer);
@@ -19,7 +21,7 @@ function cluster(topics, partitions, { producers = 2, groups = 1, members = 2 } 
     const topic = { i: ++id, name: t === 0 && topics > 1 ? '__internal' : `topic-${t}`, internal: t === 0 && topics > 1 };
     m.topics.push(topic);
     for (let p = 0; p < partitions; p++) {
-      const part = { i: ++id, t: topic.i, p, leader: (p % 3) + 1, epoch: 0, replicas: [(p % 3) + 1], in: 10, out: 0, hw: 10, end: 10, start: 0 };
+      const part = { i: ++id, t: topic.i, p, leader: (p % brokers) + 1, epoch: 0, replicas: Array.from({ length: rf }, (_, k) => [++id, ((p + k) % brokers) + 1, 1, 10, 10, 0]), in: 10, out: 0, hw: 10, end: 10, start: 0 };
       m.partitions.push(part);
       m.links.push({ i: ++id, d: 'p', c: m.clients[p % producers].i, p: part.i, n: 10 }, { i: ++id, d: 'f', c: consumer.i, p: part.i, n: 10 });
       if (groups) m.lags.push({ i: ++id, g: m.groups[0].i, p: part.i, m: 'm0', client: 'consumer', committed: 5, lag: 5 });
@@ -36,7 +38,7 @@ const place = (model, width, options) => {
 };
 
 test('the level of detail follows the number of partitions', () => {
-  assert.deepEqual([1, 24, 25, 240, 241, 10_000, 10_001].map(levelFor), ['logs', 'logs', 'strips', 'strips', 'heat', 'heat', 'topics']);
+  assert.deepEqual([1, 24, 25, 240, 241, 10_000, 10_001].map((n) => levelFor(n)), ['logs', 'logs', 'strips', 'strips', 'heat', 'heat', 'topics']);
 });
 
 for (const [topics, partitions] of [[1, 0], [1, 1], [2, 6], [4, 6], [11, 12], [101, 12], [30, 400]]) {
@@ -46,7 +48,7 @@ for (const [topics, partitions] of [[1, 0], [1, 1], [2, 6], [4, 6], [11, 12], [1
       const shown = scene.brokers.reduce((n, b) => n + b.parts.length, 0);
       const boxes = [...(scene.level === 'logs' ? lay.rows : lay.cells).values()];
       assert.equal(boxes.length, shown);
-      for (const box of [...boxes, ...lay.producers, ...lay.consumers, ...lay.brokers]) {
+      for (const box of [...boxes, ...lay.followers.values(), ...lay.producers, ...lay.consumers, ...lay.brokers]) {
         assert.ok(box.x >= 0 && box.x + box.w <= width + 0.5, `x ${box.x}+${box.w}`);
         assert.ok(box.y >= 0 && box.y + box.h <= lay.height + 0.5, `y ${box.y}+${box.h} of ${lay.height}`);
         assert.ok(box.w > 0 && box.h > 0);

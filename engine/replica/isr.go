@@ -11,17 +11,17 @@ import (
 )
 
 // expand proposes to take those replicas into the ISR that have what was
-// committed and what was there when the epoch began; mu is held.
+// committed and what was there when the epoch began, and do not lag; mu is held.
 func (p *Partition) expand() {
 	l := p.led
 	if l.proposed != nil || l.refused || p.failed || p.set.cfg.Cluster == nil {
 		return
 	}
-	least := max(p.hw.Load(), l.start)
+	least, end, now := max(p.hw.Load(), l.start), p.log.End(), p.set.clock()
 	var isr []int32
 	for i := range l.remotes {
 		r := &l.remotes[i]
-		if r.inSync || r.end < least || !p.set.eligible(r) {
+		if r.inSync || r.end < least || r.behind(end, now, p.set.cfg.LagTimeMax) || !p.set.eligible(r) {
 			continue
 		}
 		if isr == nil {

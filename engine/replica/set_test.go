@@ -520,3 +520,10 @@ func FuzzParseCheckpoint(f *testing.F) {
 		}
 	})
 }
+
+// oneBatch is a batch of one record with a value of n bytes.
+func oneBatch(n int) []byte {
+	b := batch.NewBuilder(batch.BuilderOptions{})
+	b.Append(time.Now().UnixMilli(), []byte("k"), make([]byte, n), nil)
+	return b.Build()
+}

@@ -270,10 +270,10 @@ func TestRepair_FlippedBit(t *testing.T) {
 		f, err := r.disks[1].Open("t-0/00000000000000000000.log")
 		must(t, err)
 		one := make([]byte, 1)
-		_, err = f.ReadAt(one, 80)
+		_, err = f.ReadAt(one, 65)
 		must(t, err)
 		one[0] ^= 4
-		_, err = f.WriteAt(one, 80)
+		_, err = f.WriteAt(one, 65)
 		must(t, err)
 		must(t, f.Close())
 		if _, err := p.Fetch(nil, 0, 1<<20, true); !errors.Is(err, kerr.CorruptMessage) {

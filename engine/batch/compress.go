@@ -25,7 +25,8 @@ var (
 type encoder struct {
 	// zstd is not shared in a pool: an encoder holds channels, and one made
 	// inside a testing/synctest bubble must not be used outside of it.
-	zstd *zstd.Encoder
+	zstd    *zstd.Encoder
+	leveled leveled // for the same reason
 }
 
 // append appends src, compressed, to dst. Snappy is framed as Java clients do

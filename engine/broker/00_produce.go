@@ -130,28 +130,34 @@ func (p *produce) append(t *kmsg.ProduceRequestTopic, in *kmsg.ProduceRequestTop
 	if err := target.Serves(); err != nil {
 		return target, a, err
 	}
-	if err := p.check(target, in.Records); err != nil {
+	records, err := p.check(target, in.Records)
+	if err != nil {
 		return target, a, err
 	}
-	a, err = target.Append(in.Records, storage.FromClient, p.req.Acks)
+	a, err = target.Append(records, storage.FromClient, p.req.Acks)
 	return target, a, err
 }
 
-// check validates what was sent: exactly one whole batch.
-func (p *produce) check(target *replica.Partition, records []byte) error {
+// check validates what was sent, exactly one whole batch, and returns it with the
+// compression that the topic wants.
+func (p *produce) check(target *replica.Partition, records []byte) ([]byte, error) {
 	if len(records) == 0 {
-		return fmt.Errorf("%w: no record batch was sent", kerr.InvalidRecord)
+		return nil, fmt.Errorf("%w: no record batch was sent", kerr.InvalidRecord)
 	}
-	h, err := batch.Validate(records, target.Config().Limits(p.r.received))
+	config := target.Config()
+	limits := config.Limits(p.r.received)
+	h, err := batch.Validate(records, limits)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case h.Size() != len(records):
-		return fmt.Errorf("%w: %d bytes follow the one batch that a partition may have in a request", kerr.InvalidRecord, len(records)-h.Size())
+		return nil, fmt.Errorf("%w: %d bytes follow the one batch that a partition may have in a request", kerr.InvalidRecord, len(records)-h.Size())
 	case h.Codec() == batch.Zstd && p.r.version < 7:
-		return fmt.Errorf("%w: zstd needs Produce version 7", kerr.UnsupportedCompressionType)
+		return nil, fmt.Errorf("%w: zstd needs Produce version 7", kerr.UnsupportedCompressionType)
+	case !config.Compression.Convert:
+		return records, nil
 	}
-	return nil
+	return p.r.conn.b.recompressor.Recompress(records, config.Compression, limits)
 }
 
 // fail answers one partition with an error, and with who leads it if that is

@@ -221,3 +221,35 @@ func (n *testNode) partition(topic string, index int32) interface {
 
 // batchAt returns the base offset of the batch at the start of b.
 func batchAt(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }
+
+// TestProduce_ConvertsCompression has topics that want another codec than the
+// client's (KIP-390).
+func TestProduce_ConvertsCompression(t *testing.T) {
+	n := startNode(t, nodeOptions{})
+	for name, want := range map[string]batch.Codec{"uncompressed": batch.None, "gzip": batch.Gzip, "snappy": batch.Snappy, "lz4": batch.LZ4, "zstd": batch.Zstd, "producer": batch.Snappy} {
+		topic := n.createTopic(name, 1, "compression.type", name, "max.message.bytes", "4000")
+		r := n.dial()
+		sent := records(batch.BuilderOptions{Codec: batch.Snappy, Producer: true, ProducerID: 8, Epoch: 1, Sequence: 0}, 3, 100)
+		if got := r.produce(produceRequest(9, topic, 0, -1, sent)); got.ErrorCode != 0 {
+			t.Fatalf("%s: %+v", name, got)
+		}
+		p, err := n.replicas.Partition(name, 0)
+		must(t, err)
+		stored, err := p.Read(nil, 0, 1<<20)
+		must(t, err)
+		h, err := batch.Validate(stored, batch.Limits{Stored: true})
+		if err != nil || h.Codec() != want || h.ProducerID != 8 || h.NumRecords != 3 {
+			t.Errorf("%s: stored %+v, %v", name, h, err)
+		}
+		// Sent again it is known, whatever the codec.
+		if got := r.produce(produceRequest(9, topic, 0, -1, sent)); got.ErrorCode != 0 || got.BaseOffset != 0 {
+			t.Errorf("%s: sent again: %+v", name, got)
+		}
+		if name == "uncompressed" {
+			large := records(batch.BuilderOptions{Codec: batch.Snappy}, 1, 5000)
+			if got := r.produce(produceRequest(9, topic, 0, -1, large)); got.ErrorCode != kerr.MessageTooLarge.Code {
+				t.Errorf("too large when converted: %+v", got)
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/logarium/logarium/engine/batch"
 	"github.com/logarium/logarium/engine/controller"
 	"github.com/logarium/logarium/engine/coordinator"
 	"github.com/logarium/logarium/engine/event"
@@ -55,6 +56,8 @@ type Broker struct {
 	memory   *semaphore.Weighted // bytes of frames, see Limits.QueuedRequestBytes
 	sessions *fetchSessions
 	noise    noise
+
+	recompressor batch.Recompressor
 
 	producerIDs producerIDs
 

@@ -180,6 +180,8 @@ func (i *Image) BrokerBool(name string) bool {
 type TopicConfig struct {
 	CleanupDelete, CleanupCompact bool
 	CompressionType               string // "producer": as it comes
+	GzipLevel, LZ4Level           int
+	ZstdLevel                     int
 	DeleteRetention               time.Duration
 	FileDeleteDelay               time.Duration
 	FlushMessages                 int64
@@ -196,6 +198,7 @@ type TopicConfig struct {
 	RetentionBytes                int64         // below 0: no limit
 	RetentionAge                  time.Duration // below 0: no limit
 	SegmentBytes                  int64
+	SegmentIndexBytes             int
 	SegmentAge                    time.Duration
 	SegmentJitter                 time.Duration
 	UncleanElection               bool
@@ -211,6 +214,9 @@ func (i *Image) EffectiveTopicConfig(t *Topic, broker int32) TopicConfig {
 	yes := func(name string) bool { v, _ := parseBool(get(name)); return v }
 	c := TopicConfig{
 		CompressionType:    get("compression.type"),
+		GzipLevel:          int(number("compression.gzip.level")),
+		LZ4Level:           int(number("compression.lz4.level")),
+		ZstdLevel:          int(number("compression.zstd.level")),
 		DeleteRetention:    age("delete.retention.ms"),
 		FileDeleteDelay:    age("file.delete.delay.ms"),
 		FlushMessages:      number("flush.messages"),
@@ -226,6 +232,7 @@ func (i *Image) EffectiveTopicConfig(t *Topic, broker int32) TopicConfig {
 		RetentionBytes:     number("retention.bytes"),
 		RetentionAge:       age("retention.ms"),
 		SegmentBytes:       number("segment.bytes"),
+		SegmentIndexBytes:  int(number("segment.index.bytes")),
 		SegmentAge:         age("segment.ms"),
 		SegmentJitter:      age("segment.jitter.ms"),
 		UncleanElection:    yes("unclean.leader.election.enable"),

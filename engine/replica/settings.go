@@ -3,6 +3,7 @@ package replica
 import (
 	"time"
 
+	"github.com/logarium/logarium/engine/batch"
 	"github.com/logarium/logarium/engine/metadata"
 	"github.com/logarium/logarium/engine/storage"
 )
@@ -31,6 +32,12 @@ func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) settings {
 	c.MaxCompactionLag = from.MaxCompactionLag
 	c.MinCleanableRatio = from.MinCleanableRatio
 	c.MaxMessageBytes = from.MaxMessageBytes
+	c.SegmentIndexBytes = from.SegmentIndexBytes
+	c.SegmentJitter = from.SegmentJitter
+	var err error
+	if c.Compression, err = batch.ParseCompression(from.CompressionType, from.GzipLevel, from.LZ4Level, from.ZstdLevel); err != nil {
+		s.cfg.Logger.Error("batches of a topic are stored as they come", "topic", t.Name, "err", err)
+	}
 	c.LogAppendTime = from.LogAppendTime
 	c.TimestampBeforeMax = from.TimestampBeforeMax
 	c.TimestampAfterMax = from.TimestampAfterMax

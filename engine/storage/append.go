@@ -244,6 +244,7 @@ func (l *Log) tooOld(c *Config, s *segment, timestamp int64) bool {
 	if c.CleanupCompact {
 		age = min(age, c.MaxCompactionLag)
 	}
+	age -= c.jitter(l.dir, s.base, age)
 	if age == Forever || s.firstTimestamp < 0 || timestamp < 0 {
 		return false
 	}

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"fmt"
+	"hash/fnv"
 	"math"
 	"time"
 
@@ -24,6 +26,7 @@ func Millis(ms int64) time.Duration {
 type Config struct {
 	SegmentBytes       int           // segment.bytes: the active segment is rolled before it passes this
 	SegmentAge         time.Duration // segment.ms
+	SegmentJitter      time.Duration // segment.jitter.ms: how much sooner a segment may be rolled
 	SegmentIndexBytes  int           // segment.index.bytes: room for index entries of 8 bytes
 	IndexIntervalBytes int           // index.interval.bytes: log bytes for each index entry
 
@@ -37,10 +40,11 @@ type Config struct {
 	MaxCompactionLag  time.Duration // max.compaction.lag.ms; Forever: none
 	MinCleanableRatio float64       // min.cleanable.dirty.ratio, 0 to 1
 
-	MaxMessageBytes    int           // max.message.bytes: largest batch
-	LogAppendTime      bool          // message.timestamp.type=LogAppendTime
-	TimestampBeforeMax time.Duration // message.timestamp.before.max.ms; Forever: none
-	TimestampAfterMax  time.Duration // message.timestamp.after.max.ms; Forever: none
+	Compression        batch.Compression // compression.type and levels: what the caller makes of a client's batch
+	MaxMessageBytes    int               // max.message.bytes: largest batch
+	LogAppendTime      bool              // message.timestamp.type=LogAppendTime
+	TimestampBeforeMax time.Duration     // message.timestamp.before.max.ms; Forever: none
+	TimestampAfterMax  time.Duration     // message.timestamp.after.max.ms; Forever: none
 }
 
 // DefaultConfig returns Apache Kafka 4's defaults.
@@ -72,4 +76,16 @@ func (c Config) Limits(now time.Time) batch.Limits {
 		BeforeMax:       c.TimestampBeforeMax,
 		AfterMax:        c.TimestampAfterMax,
 	}
+}
+
+// jitter is how much sooner than its age a segment is rolled, so that many logs
+// that began at once do not roll at once. It is chance, but always the same.
+func (c *Config) jitter(dir string, base int64, age time.Duration) time.Duration {
+	most := min(c.SegmentJitter, age)
+	if most <= 0 || age == Forever {
+		return 0
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s/%d", dir, base)
+	return time.Duration(h.Sum64() % uint64(most))
 }

@@ -89,29 +89,37 @@ func (p *Partition) proposal() (out Proposal, ok bool) {
 	}, true
 }
 
-// settled takes the controller's answer to a proposal, and reports whether the
-// proposal was refused and may be made again. An answer to what is no longer
-// asked is ignored: the image has brought something newer.
-func (p *Partition) settled(asked *Proposal, o *Outcome) (again bool) {
+// settled takes the controller's answer to a proposal. An answer to what is no
+// longer asked is ignored: the image has brought something newer. Where it is
+// not certain what the controller did, the proposal stands, so that the high
+// watermark waits for the members of both sets: repeat says that it is to be
+// asked again, refused that it is not in force and may be made anew later.
+func (p *Partition) settled(asked *Proposal, o *Outcome) (repeat, refused bool) {
 	p.mu.Lock()
 	l := p.led
 	if l == nil || l.epoch != asked.LeaderEpoch || l.partitionEpoch != asked.PartitionEpoch || l.proposed == nil {
 		p.mu.Unlock()
-		return false
+		return false, false
 	}
-	if o.Err == nil && o.Partition.PartitionEpoch > l.partitionEpoch && o.Partition.LeaderEpoch == l.epoch {
-		done, few := p.adopt(&o.Partition)
-		p.mu.Unlock()
-		done.tell(nil)
-		few.tell(errTooFewAfter)
-		return false
+	var done, few waiters
+	switch code, _ := asProtocol(o.Err); {
+	case o.Err == nil && o.Partition.PartitionEpoch > l.partitionEpoch && o.Partition.LeaderEpoch == l.epoch:
+		done, few = p.adopt(&o.Partition)
+	case o.Err == nil:
+	case code == kerr.IneligibleReplica || code == kerr.OperationNotAttempted:
+		l.proposed, l.refused, refused = nil, true, true
+		l.settle()
+		done = p.rise()
+	case code == kerr.FencedLeaderEpoch || code == kerr.InvalidUpdateVersion || code == kerr.UnknownTopicID ||
+		code == kerr.UnknownTopicOrPartition || code == kerr.NewLeaderElected:
+		// The image is on its way that says why.
+	default:
+		repeat = true
 	}
-	l.proposed, l.refused = nil, true
-	l.settle()
-	told := p.rise()
 	p.mu.Unlock()
-	told.tell(nil)
-	return true
+	done.tell(nil)
+	few.tell(errTooFewAfter)
+	return repeat, refused
 }
 
 // reconsider makes proposals that were refused, or that had to wait.
@@ -184,28 +192,26 @@ func (s *Set) propose(ctx context.Context) {
 		if len(parts) == 0 {
 			continue
 		}
-		again, err := s.ask(ctx, parts)
-		refused = append(refused, again...)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil && len(again) == 0:
+		repeat, no, err := s.ask(ctx, parts)
+		refused = append(refused, no...)
+		if len(repeat)+len(no) == 0 {
 			pause = minPause
-		case err != nil:
-			s.cfg.Logger.Warn("the controller did not answer a proposal of in-sync replicas; it will be asked again", "partitions", len(parts), "err", err)
+			continue
+		}
+		if len(repeat) > 0 {
+			s.cfg.Logger.Warn("the controller did not settle in-sync replicas; it is asked again", "partitions", len(repeat), "err", err)
 			if !sleep(ctx, pause) {
 				return
 			}
-			s.proposer.add(parts...)
-			fallthrough
-		default:
-			pause = min(2*pause, maxPause)
+			s.proposer.add(repeat...)
 		}
+		pause = min(2*pause, maxPause)
 	}
 }
 
-// ask makes the proposals of partitions and returns those that were refused.
-func (s *Set) ask(ctx context.Context, parts []*Partition) (refused []*Partition, err error) {
+// ask makes the proposals of partitions. It returns those that are to be asked
+// for again and those that were refused.
+func (s *Set) ask(ctx context.Context, parts []*Partition) (repeat, refused []*Partition, err error) {
 	var asked []Proposal
 	var of []*Partition
 	seen := map[*Partition]bool{}
@@ -216,25 +222,29 @@ func (s *Set) ask(ctx context.Context, parts []*Partition) (refused []*Partition
 		}
 	}
 	if len(asked) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	within, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
 	outcomes, err := s.cfg.Cluster.AlterPartitions(within, s.brokerEpoch(), asked)
-	if err != nil {
-		return nil, err
+	if err == nil && len(outcomes) != len(asked) {
+		err = errors.New("the controller answered another number of proposals than it was given")
 	}
-	if len(outcomes) != len(asked) {
-		return nil, errors.New("the controller answered another number of proposals than it was given")
+	if err != nil {
+		return of, nil, err
 	}
 	for i, p := range of {
 		o := &outcomes[i]
-		if p.settled(&asked[i], o) {
+		again, no := p.settled(&asked[i], o)
+		if again {
+			repeat, err = append(repeat, p), o.Err
+		}
+		if no {
 			refused = append(refused, p)
 			s.cfg.Logger.Info("the controller refused in-sync replicas", "log", p.dir(), "isr", asked[i].ISR, "err", o.Err)
 		}
 	}
-	return refused, nil
+	return repeat, refused, err
 }
 
 // sleep waits for d and reports whether ctx still runs.

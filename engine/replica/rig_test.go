@@ -134,6 +134,13 @@ func (r *rig) at(broker int32, topic string) *Partition {
 	return p
 }
 
+// leader is that of partition 0 of a topic.
+func (r *rig) leader(topic string) int32 {
+	r.ruling.lock()
+	defer r.ruling.unlock()
+	return r.world.img.Topic(topic).Partitions[0].Leader
+}
+
 // isr is that of partition 0 of a topic as the controller has it.
 func (r *rig) isr(topic string) []int32 {
 	r.ruling.lock()

@@ -161,7 +161,7 @@ func TestElections_KeepWhatWasCommitted(t *testing.T) {
 				}
 				time.Sleep(5 * time.Second)
 				check()
-				leader := r.world.img.Topic("t").Partitions[0].Leader
+				leader := r.leader("t")
 				p := r.at(leader, "t")
 				if p.HighWatermark() < upTo || !slices.Equal(content(t, p, upTo), committed) {
 					t.Fatalf("%d was committed, now %d is", upTo, p.HighWatermark())
@@ -206,14 +206,17 @@ func TestRepair_FailedLogs(t *testing.T) {
 				r.disks[broker].Inject(vfs.Fault{Path: "t-0", Err: gone})
 				_, _ = add(p, 1)
 				time.Sleep(30 * time.Second)
-				if len(r.failed) == 0 || slices.Contains(r.isr("t"), broker) || len(r.isr("t")) != 2 {
-					t.Fatalf("told of %v, ISR %v", r.failed, r.isr("t"))
+				r.ruling.lock()
+				told := r.failed
+				r.ruling.unlock()
+				if len(told) == 0 || slices.Contains(r.isr("t"), broker) || len(r.isr("t")) != 2 {
+					t.Fatalf("told of %v, ISR %v", told, r.isr("t"))
 				}
 				bad := r.at(broker, "t")
 				if !bad.counters.Offline.Load() {
 					t.Error("the gauge does not say that it is offline")
 				}
-				leader := r.world.img.Topic("t").Partitions[0].Leader
+				leader := r.leader("t")
 				if leader == broker {
 					t.Fatal("it leads")
 				}
@@ -281,7 +284,7 @@ func TestRepair_FlippedBit(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		leader := r.world.img.Topic("t").Partitions[0].Leader
+		leader := r.leader("t")
 		if leader == 1 || len(r.isr("t")) != 3 {
 			t.Fatalf("leader %d, ISR %v", leader, r.isr("t"))
 		}

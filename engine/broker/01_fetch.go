@@ -11,6 +11,7 @@ import (
 	"github.com/logarium/logarium/engine/batch"
 	"github.com/logarium/logarium/engine/event"
 	"github.com/logarium/logarium/engine/replica"
+	"github.com/logarium/logarium/engine/storage"
 )
 
 // handleFetch reads committed batches. If there are not enough it waits on the
@@ -21,7 +22,7 @@ import (
 //	v5  log start offset
 //	v7  incremental sessions (KIP-227)
 //	v9  leader epoch fencing (KIP-320)
-//	v11 rack; preferred read replica, always none
+//	v11 rack; preferred read replica, and fetches from followers (KIP-392)
 //	v12 diverging epochs, for followers
 //	v13 topic ids
 //	v15 replica state instead of replica id
@@ -87,7 +88,10 @@ type fetchPart struct {
 
 	err     error
 	hw      int64
+	stable  int64 // last stable offset
 	start   int64
+	aborted []storage.AbortedTxn
+	instead int32 // preferred read replica, -1: this one
 	seen    int32 // leader epoch of the read
 	records []byte
 	buf     *buffer
@@ -113,6 +117,7 @@ type fetch struct {
 	most     int // bytes
 	bytes    int // read
 	failed   bool
+	moved    bool // a client is told to read elsewhere
 }
 
 func newFetch(b *Broker, r *request, req *kmsg.FetchRequest, s *fetchSession) *fetch {
@@ -136,7 +141,7 @@ func newFetch(b *Broker, r *request, req *kmsg.FetchRequest, s *fetchSession) *f
 // read reads all partitions once, beginning with the one whose turn it is.
 func (f *fetch) read() {
 	f.drop()
-	f.bytes, f.failed = 0, false
+	f.bytes, f.failed, f.moved = 0, false, false
 	first := 0
 	if f.session != nil && len(f.parts) > 0 {
 		first = f.session.next % len(f.parts)
@@ -148,6 +153,7 @@ func (f *fetch) read() {
 			f.failed = true
 			continue
 		}
+		f.moved = f.moved || p.instead >= 0
 		f.bytes += len(p.records)
 		if f.session != nil && len(p.records) > 0 {
 			f.session.next = at + 1
@@ -157,8 +163,8 @@ func (f *fetch) read() {
 
 // readPart reads one partition.
 func (f *fetch) readPart(p *fetchPart) error {
-	p.hw, p.start = -1, -1
-	if p.replica == nil || p.replica.Serves() != nil {
+	p.hw, p.stable, p.start, p.instead, p.aborted = -1, -1, -1, -1, nil
+	if p.replica == nil || f.serves(p.replica) != nil {
 		var err error
 		if f.req.Version >= 13 {
 			p.replica, err = f.b.replicas.ByID(p.key.id, p.key.index)
@@ -169,29 +175,72 @@ func (f *fetch) readPart(p *fetchPart) error {
 			p.replica = nil
 			return err
 		}
-		if err := p.replica.Serves(); err != nil {
+		if err := f.serves(p.replica); err != nil {
 			return err
 		}
 	}
 	if err := p.replica.CheckEpoch(p.epoch); err != nil {
 		return err
 	}
-	_, p.seen = p.replica.Leader()
-	p.hw, p.start = p.replica.HighWatermark(), p.replica.Start()
-	if p.offset < p.start || p.offset > p.replica.End() {
+	var leads bool
+	leads, p.seen = p.replica.Leader()
+	p.hw, p.stable, p.start = p.replica.HighWatermark(), p.replica.LastStable(), p.replica.Start()
+	switch {
+	case p.offset < p.start || p.offset > p.replica.End():
 		return kerr.OffsetOutOfRange
+	case p.offset > p.hw && !leads: // it is behind what another replica gave
+		return kerr.OffsetNotAvailable
+	}
+	if leads && f.req.Rack != "" && f.b.rackAware() {
+		if id := p.replica.ReadReplica(p.offset, f.req.Rack); id != f.b.id {
+			p.instead = id
+			return nil
+		}
+	}
+	return f.readRecords(p)
+}
+
+// readRecords reads what the client may see and what there is room for.
+func (f *fetch) readRecords(p *fetchPart) error {
+	upTo := p.hw
+	if f.req.IsolationLevel == 1 {
+		upTo = p.stable
 	}
 	room := min(f.most-f.bytes, int(p.maxBytes))
-	if p.offset >= p.hw || (room <= 0 && f.bytes > 0) {
+	if p.offset >= upTo || (room <= 0 && f.bytes > 0) {
 		return nil
 	}
 	p.buf = getBuffer(int(min(int64(max(room, minRead)), p.replica.Estimate(p.offset)+minRead)))
 	var err error
-	p.records, err = p.replica.Fetch(p.buf.b[:0], p.offset, room, f.bytes == 0)
+	p.records, err = p.replica.Fetch(p.buf.b[:0], p.offset, upTo, room, f.bytes == 0)
 	if cap(p.records) > cap(p.buf.b) {
 		p.buf.b = p.records // it was grown
 	}
+	if err == nil && f.req.IsolationLevel == 1 && len(p.records) > 0 {
+		p.aborted, err = p.replica.Aborted(p.offset, upTo)
+	}
+	if err != nil {
+		p.records = p.records[:0]
+	}
 	return err
+}
+
+// serves says whether a replica answers this client: consumers that know of
+// racks may read from followers.
+func (f *fetch) serves(p *replica.Partition) error {
+	if f.req.Version >= 11 {
+		return p.ServesReads()
+	}
+	return p.Serves()
+}
+
+// rackAwareSelector is the value of replica.selector.class by which clients are
+// sent to replicas in their own rack.
+const rackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+
+// rackAware says whether clients are sent to replicas in their own rack.
+func (b *Broker) rackAware() bool {
+	return b.meta.Image().StaticConfig()["replica.selector.class"] == rackAwareSelector
 }
 
 // minRead is the least buffer for a read.
@@ -209,7 +258,7 @@ func (f *fetch) drop() {
 
 // enough says whether the answer need not wait.
 func (f *fetch) enough() bool {
-	return f.failed || f.bytes >= int(f.req.MinBytes) || len(f.parts) == 0 || f.req.MaxWaitMillis <= 0
+	return f.failed || f.moved || f.bytes >= int(f.req.MinBytes) || len(f.parts) == 0 || f.req.MaxWaitMillis <= 0
 }
 
 // wait reads until there is enough, time is up, or ctx ends.
@@ -268,7 +317,7 @@ func (f *fetch) answer() kmsg.Response {
 
 // news says whether an incremental answer has to name the partition.
 func (p *fetchPart) news() bool {
-	return len(p.records) > 0 || p.err != nil || p.hw != p.toldHW || p.start != p.toldStart
+	return len(p.records) > 0 || p.err != nil || p.instead >= 0 || p.hw != p.toldHW || p.start != p.toldStart
 }
 
 // count tells the counters what is delivered.

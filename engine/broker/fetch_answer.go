@@ -125,18 +125,22 @@ func (a *fetchAnswer) appendPart(e *fetchEncoder, p *fetchPart, cuts []cut) []cu
 	e.int32(p.key.index)
 	e.int16(code)
 	e.int64(p.hw)
-	e.int64(p.hw) // last stable offset: without transactions the high watermark
+	e.int64(p.stable)
 	if e.version >= 5 {
 		e.int64(p.start)
 	}
-	switch {
-	case a.f.req.IsolationLevel == 1: // read committed: no transaction was aborted
-		e.length(0)
-	default:
+	if a.f.req.IsolationLevel != 1 {
 		e.length(-1)
+	} else {
+		e.length(len(p.aborted))
+		for _, t := range p.aborted {
+			e.int64(t.ProducerID)
+			e.int64(t.First)
+			e.noTags()
+		}
 	}
 	if e.version >= 11 {
-		e.int32(-1) // no preferred read replica
+		e.int32(p.instead)
 	}
 	e.length(len(p.records))
 	if len(p.records) > 0 {

@@ -95,6 +95,7 @@ var brokerRows = []Setting{
 	{Name: "replica.fetch.max.bytes", Type: TypeInt, Default: text("1048576"), min: limit(0), Doc: "Bytes of a partition that a follower asks for at a time."},
 	{Name: "replica.fetch.wait.max.ms", Type: TypeInt, Default: text("500"), Doc: "How long a follower's fetch waits for data."},
 	{Name: "replica.lag.time.max.ms", Type: TypeLong, Default: text("30000"), Doc: "A follower that has not caught up for so long leaves the ISR."},
+	{Name: "replica.selector.class", Type: TypeString, Effect: true, Doc: "org.apache.kafka.common.replica.RackAwareReplicaSelector sends consumers to replicas in their own rack; without it they read from leaders."},
 
 	// Connections and requests.
 	{Name: "authorizer.class.name", Type: TypeString, Default: text(""), Doc: "The authorizer of requests."},

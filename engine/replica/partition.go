@@ -85,7 +85,21 @@ func (p *Partition) HighWatermark() int64 { return p.hw.Load() }
 
 // LastStable is the offset below which no transaction is open. Without
 // transactions that is the high watermark.
-func (p *Partition) LastStable() int64 { return p.hw.Load() }
+func (p *Partition) LastStable() int64 {
+	if p.log == nil {
+		return 0
+	}
+	return p.log.LastStable(p.hw.Load())
+}
+
+// Aborted returns the aborted transactions that concern a reader of committed
+// records from an offset up to another one.
+func (p *Partition) Aborted(from, upTo int64) ([]storage.AbortedTxn, error) {
+	if err := p.ServesReads(); err != nil {
+		return nil, err
+	}
+	return p.log.Aborted(from, upTo)
+}
 
 // Start returns the log start offset.
 func (p *Partition) Start() int64 {
@@ -165,13 +179,14 @@ func (p *Partition) Read(dst []byte, from int64, maxBytes int) ([]byte, error) {
 	return p.log.Read(dst, from, p.log.End(), maxBytes, true)
 }
 
-// Fetch is Read for clients, from a leader or a follower: committed batches
-// only, and where minOne is not set, none that does not fit into maxBytes.
-func (p *Partition) Fetch(dst []byte, from int64, maxBytes int, minOne bool) ([]byte, error) {
+// Fetch is Read for clients, from a leader or a follower: below upTo, which is
+// not above the high watermark, and where minOne is not set, no batch that does
+// not fit into maxBytes.
+func (p *Partition) Fetch(dst []byte, from, upTo int64, maxBytes int, minOne bool) ([]byte, error) {
 	if err := p.ServesReads(); err != nil {
 		return dst, err
 	}
-	out, err := p.log.Read(dst, from, p.hw.Load(), maxBytes, minOne)
+	out, err := p.log.Read(dst, from, min(upTo, p.hw.Load()), maxBytes, minOne)
 	if err != nil {
 		p.readFailed(err)
 	}

@@ -70,7 +70,7 @@ func TestHighWatermark_WaitsForEveryInSyncReplica(t *testing.T) {
 		if p.HighWatermark() != 5 || r.at(2, "t").End() != 10 || r.at(3, "t").End() != 5 {
 			t.Fatalf("high watermark %d, ends %d and %d", p.HighWatermark(), r.at(2, "t").End(), r.at(3, "t").End())
 		}
-		if b, err := p.Fetch(nil, 5, 1000, true); err != nil || len(b) > 0 {
+		if b, err := p.Fetch(nil, 5, p.HighWatermark(), 1000, true); err != nil || len(b) > 0 {
 			t.Fatalf("%d bytes that are not committed are readable (%v)", len(b), err)
 		}
 		r.links.HealAll()
@@ -550,6 +550,55 @@ func TestFetch_IdleCostsNothing(t *testing.T) {
 		}
 		if r.asked != 0 {
 			t.Fatalf("the controller was asked %d times", r.asked)
+		}
+	})
+}
+
+// Clients in a rack are sent to the replica there that has what they want.
+func TestReadReplica(t *testing.T) {
+	inRig(t, 4, Config{LagTimeMax: time.Hour}, func(t *testing.T, r *rig) {
+		for id, rack := range map[int32]string{1: "a", 2: "b", 3: "b", 4: "c"} {
+			r.apply(metadata.BrokerRegistrationRecord{ID: id, Epoch: int64(id), Rack: rack})
+		}
+		change := r.topic("t", nil, 1, 2, 3, 4)
+		p := r.at(1, "t")
+		r.put(p, 5)
+		time.Sleep(time.Second)
+		r.links.SetPaused(2, true)
+		_, err := add(p, 5)
+		must(t, err)
+		time.Sleep(time.Second)
+		for _, c := range []struct {
+			offset int64
+			rack   string
+			want   int32
+		}{
+			{0, "a", 1}, {0, "c", 4}, {0, "", 1}, {0, "nowhere", 1},
+			{0, "b", 3},  // further than broker 2
+			{10, "b", 3}, // which does not have it
+			{11, "b", 1}, // nobody has
+		} {
+			if got := p.ReadReplica(c.offset, c.rack); got != c.want {
+				t.Errorf("offset %d, rack %q: broker %d, want %d", c.offset, c.rack, got, c.want)
+			}
+		}
+		r.fence(3, true)
+		if got := p.ReadReplica(0, "b"); got != 2 {
+			t.Errorf("with broker 3 fenced: %d", got)
+		}
+		r.lead(change, 1, 1, 4)
+		if got := p.ReadReplica(0, "b"); got != 1 {
+			t.Errorf("with brokers 2 and 3 out of the ISR: %d", got)
+		}
+		// What a follower gives ends at its high watermark.
+		follower := r.at(4, "t")
+		r.links.SetPaused(4, true)
+		_, err = add(p, 1)
+		must(t, err)
+		time.Sleep(time.Second)
+		b, err := follower.Fetch(nil, 0, follower.HighWatermark(), 1<<20, true)
+		if err != nil || len(b) == 0 || follower.Serves() == nil || follower.ServesReads() != nil {
+			t.Errorf("the follower gives %d bytes, %v", len(b), err)
 		}
 	})
 }

@@ -134,7 +134,7 @@ func TestGroup_CommitsWhatIsSynced(t *testing.T) {
 		if p.HighWatermark() != 0 || p.End() != 3 || time.Since(started) != 0 {
 			t.Fatalf("after the append: high watermark %d, end %d, %v", p.HighWatermark(), p.End(), time.Since(started))
 		}
-		if b, err := p.Fetch(nil, 0, 1000, true); err != nil || len(b) != 0 {
+		if b, err := p.Fetch(nil, 0, p.HighWatermark(), 1000, true); err != nil || len(b) != 0 {
 			t.Fatalf("%d bytes that are not synced are readable (%v)", len(b), err)
 		}
 		must(t, p.WaitCommitted(t.Context(), a.Last))
@@ -205,10 +205,10 @@ func TestSync_FailureTakesTheLogOffline(t *testing.T) {
 		if err := p.WaitCommitted(t.Context(), a.Last); !errors.Is(err, kerr.KafkaStorageError) {
 			t.Fatalf("who comes later is told %v", err)
 		}
-		if b, err := p.Fetch(nil, 0, 1000, true); err != nil || len(b) == 0 || p.HighWatermark() != 2 {
+		if b, err := p.Fetch(nil, 0, p.HighWatermark(), 1000, true); err != nil || len(b) == 0 || p.HighWatermark() != 2 {
 			t.Fatalf("reads do not go on: %d bytes, %v, high watermark %d", len(b), err, p.HighWatermark())
 		}
-		if b, err := p.Fetch(nil, 2, 1000, true); err != nil || len(b) != 0 {
+		if b, err := p.Fetch(nil, 2, p.HighWatermark(), 1000, true); err != nil || len(b) != 0 {
 			t.Fatalf("what was never synced is readable: %d bytes, %v", len(b), err)
 		}
 		events, _ := hub.Since(0, 100)
@@ -376,7 +376,7 @@ func TestSet_LogThatCannotBeOpenedIsOffline(t *testing.T) {
 	if _, err := add(bad, 1); !errors.Is(err, kerr.KafkaStorageError) {
 		t.Errorf("append: %v", err)
 	}
-	if _, err := bad.Fetch(nil, 0, 10, true); !errors.Is(err, kerr.KafkaStorageError) {
+	if _, err := bad.Fetch(nil, 0, bad.HighWatermark(), 10, true); !errors.Is(err, kerr.KafkaStorageError) {
 		t.Errorf("fetch: %v", err)
 	}
 	if err := bad.WaitCommitted(t.Context(), 0); !errors.Is(err, kerr.KafkaStorageError) {

@@ -251,7 +251,7 @@ func TestRepair_LastReplicaStays(t *testing.T) {
 		if _, err := add(p, 1); !errors.Is(err, kerr.KafkaStorageError) {
 			t.Fatalf("an append: %v", err)
 		}
-		if b, err := p.Fetch(nil, 0, 1<<20, true); err != nil || len(b) == 0 {
+		if b, err := p.Fetch(nil, 0, p.HighWatermark(), 1<<20, true); err != nil || len(b) == 0 {
 			t.Fatalf("reads do not go on: %d bytes, %v", len(b), err)
 		}
 		if p.End() < 7 {
@@ -279,7 +279,7 @@ func TestRepair_FlippedBit(t *testing.T) {
 		_, err = f.WriteAt(one, 65)
 		must(t, err)
 		must(t, f.Close())
-		if _, err := p.Fetch(nil, 0, 1<<20, true); !errors.Is(err, kerr.CorruptMessage) {
+		if _, err := p.Fetch(nil, 0, p.HighWatermark(), 1<<20, true); !errors.Is(err, kerr.CorruptMessage) {
 			t.Fatalf("a read of it: %v", err)
 		}
 		time.Sleep(time.Minute)

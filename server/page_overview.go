@@ -42,6 +42,7 @@ func (s *Server) overview(c echo.Context) error {
 		Charts:   chartsOf(h),
 		Lags:     o.lags(),
 		Messages: messagesOf(s.Live.LatestRecords(ctx)),
+		Journal:  m.Journal,
 	}
 	for _, e := range s.Live.Events(overviewEvents) {
 		kind, _, _ := strings.Cut(e.Kind, ".")
@@ -74,23 +75,26 @@ func newOverview(m *live.Model) *overview {
 	return o
 }
 
-// tiles are the figures on top. Internal topics do not count: a user has not
-// made them.
+// tiles are the figures on top. Internal topics do not count, since a user has
+// not made them, except where something is wrong.
 func (o *overview) tiles(h live.History) []page.Tile {
-	up, topics, partitions := 0, 0, 0
+	up, topics, partitions, under, offline := 0, 0, 0, 0, 0
 	for _, b := range o.Brokers {
-		if b.Up {
-			up++
-		}
+		up += boolInt(b.Up && !b.Fenced)
 	}
 	for _, t := range o.Topics {
-		if !t.Internal {
-			topics++
-		}
+		topics += boolInt(!t.Internal)
 	}
+	var replicated float64
 	for _, p := range o.Partitions {
-		if !o.topics[p.Topic].Internal {
-			partitions++
+		under += boolInt(slices.ContainsFunc(p.Replicas, func(r live.ReplicaRow) bool { return !r.InSync || r.Offline }))
+		offline += boolInt(p.Leader < 0)
+		if o.topics[p.Topic].Internal {
+			continue
+		}
+		partitions++
+		for _, r := range p.Replicas {
+			replicated += r.Rate
 		}
 	}
 	var lag int64
@@ -98,11 +102,19 @@ func (o *overview) tiles(h live.History) []page.Tile {
 		lag += g.Lag
 	}
 	newest := newestRow(h)
+	controller := "none"
+	if o.Controller >= 0 {
+		controller = fmt.Sprintf("Broker %d", o.Controller)
+	}
 	return []page.Tile{
 		{Label: "Brokers up", Key: "brokers", Value: strconv.Itoa(up), AllKey: "brokersAll", All: strconv.Itoa(len(o.Brokers)), Warn: up < len(o.Brokers)},
+		{Label: "Active controller", Key: "controller", Value: controller, Warn: o.Controller < 0},
 		{Label: "Topics", Key: "topics", Value: ui.Count(topics)},
 		{Label: "Partitions", Key: "partitions", Value: ui.Count(partitions)},
+		{Label: "Under-replicated", Key: "under", Value: ui.Count(under), Warn: under > 0},
+		{Label: "Offline partitions", Key: "offline", Value: ui.Count(offline), Warn: offline > 0},
 		{Label: "Records in", Key: "in", Value: shortNumber(perSecond(newest.In, newest.Span)), Unit: "/s"},
+		{Label: "Records replicated", Key: "replicated", Value: shortNumber(replicated), Unit: "/s"},
 		{Label: "Records out", Key: "out", Value: shortNumber(perSecond(newest.Out, newest.Span)), Unit: "/s"},
 		{Label: "Bytes in", Key: "bytesIn", Value: ui.Bytes(int64(perSecond(newest.BytesIn, newest.Span))) + "/s"},
 		{Label: "Consumer lag", Key: "lag", Value: ui.Count(lag)},
@@ -138,8 +150,12 @@ func (o *overview) mapModel() (m page.MapModel) {
 		if p.Leader >= 0 {
 			leader = fmt.Sprintf("Broker %d", p.Leader)
 		}
+		inSync := 0
+		for _, r := range p.Replicas {
+			inSync += boolInt(r.InSync && !r.Offline)
+		}
 		m.Partitions = append(m.Partitions, page.PartitionLine{
-			Name: fmt.Sprintf("%s-%d", t.Name, p.Number), Leader: leader,
+			Name: fmt.Sprintf("%s-%d", t.Name, p.Number), Leader: leader, InSync: fmt.Sprintf("%d/%d", inSync, len(p.Replicas)),
 			Start: ui.Count(p.Start), HW: ui.Count(p.HW), In: shortNumber(p.InRate), Out: shortNumber(p.OutRate),
 		})
 	}

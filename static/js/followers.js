@@ -24,14 +24,16 @@ export function placeFollowers(out, card, y, { topicName, measure, led }) {
   const bad = card.follows.filter((f) => exceptional(f.rep));
   const shown = card.follows.length > MOST ? bad.slice(0, MOST) : card.follows;
   const size = out.level === 'strips' ? 10 : 6;
-  const words = `follows ${card.follows.length.toLocaleString('en')}${bad.length ? `, ${bad.length.toLocaleString('en')} not in sync` : ''}`;
+  const n = (k) => k.toLocaleString('en');
+  const offline = card.follows.length && card.follows.every((f) => f.rep.offline);
+  const words = offline ? `${n(card.follows.length)} offline` : `follows ${n(card.follows.length)}${bad.length ? `, ${n(bad.length)} not in sync` : ''}`;
+  const left = card.x + 12 + Math.ceil(measure(words) * 0.95) + 10;
   card.band = { text: words, x: card.x + 12, y: Math.round(y), h: 12, bad: bad.length > 0 };
-  y += 14;
-  const per = Math.max(1, Math.floor((card.w - 24) / (size + 2)));
+  const per = Math.max(1, Math.floor((card.x + card.w - 10 - left) / (size + 2)));
   shown.forEach((f, i) => out.followers.set(f.rep.id, {
-    ...f, card, small: true, x: card.x + 12 + (i % per) * (size + 2), y: Math.round(y + Math.floor(i / per) * (size + 2)), w: size, h: size,
+    ...f, card, small: true, x: left + (i % per) * (size + 2), y: Math.round(y + Math.floor(i / per) * (size + 2)), w: size, h: size,
   }));
-  return y + Math.ceil(shown.length / per) * (size + 2);
+  return y + Math.max(13, Math.ceil(shown.length / per) * (size + 2));
 }
 
 /** Chips with numbers, the topics' names before them. */
@@ -178,7 +180,7 @@ function paintChip(v, f) {
   ctx.textBaseline = 'middle';
   ctx.fillStyle = rep.offline ? theme.text3 : theme.text;
   ctx.fillText(String(part.p), f.x + f.w / 2, f.y + f.h / 2 + 0.5);
-  if (rep.offline) crossOut(v, f, theme.bad);
+  if (rep.offline) crossOut(v, f, fade(theme.bad, 0.75));
 }
 
 function paintSquare(v, f) {

@@ -1,6 +1,7 @@
 // The lists of the overview: state events, the newest messages, the lag of the
 // groups, and the table that says what the map draws.
 
+import { inSync } from './followers.js';
 import { live } from './live.js';
 import { bytes, clock, count, segment, short } from './numbers.js';
 
@@ -166,7 +167,7 @@ function drawTable() {
   const parts = [...model.partitions.values()].filter((p) => !model.topicOf(p)?.internal)
     .sort((a, b) => (model.nameOf(a) < model.nameOf(b) ? -1 : 1)).slice(0, MOST);
   fillRows(table.querySelector('[data-table-partitions]'), parts.map((p) => [
-    model.nameOf(p), p.leader < 0 ? 'none' : `Broker ${p.leader}`, count(p.start), count(p.hw), short(p.inRate.at(now)), short(p.outRate.at(now)),
+    model.nameOf(p), p.leader < 0 ? 'none' : `Broker ${p.leader}`, `${inSync(p)}/${p.replicas.length}`, count(p.start), count(p.hw), short(p.inRate.at(now)), short(p.outRate.at(now)),
   ]));
   const flows = new Map();
   for (const l of model.links.values()) {
@@ -208,6 +209,17 @@ toggle?.addEventListener('click', () => {
   table.closest('.map').classList.toggle('as-table', open);
   if (open) drawTable();
 });
+
+// What went wrong with the journal, which all brokers share.
+
+const journal = document.querySelector('[data-journal]');
+for (const type of ['hello', 'patch']) {
+  live.on(type, () => {
+    if (!journal) return;
+    journal.hidden = !live.model.journal;
+    set(journal.querySelector('[data-journal-why]'), live.model.journal);
+  });
+}
 
 setInterval(() => {
   if (live.paused || !live.model.time) return;

@@ -246,19 +246,34 @@ function overLastSecond(field) {
 
 const own = (list, fn) => [...list.values()].reduce((n, x) => n + fn(x), 0);
 const external = (p) => !live.model.topicOf(p)?.internal;
+const isUp = (b) => (b.up && !b.fenced ? 1 : 0);
+const isOffline = (p) => (p.leader < 0 ? 1 : 0);
+const isUnder = (p) => (p.replicas.some((r) => !r.sync || r.offline) ? 1 : 0);
 
 /** What data-v names for the whole cluster. */
 const CLUSTER = {
-  brokers: (m) => `${own(m.brokers, (b) => (b.up ? 1 : 0))}`,
+  brokers: (m) => count(own(m.brokers, isUp)),
   brokersAll: (m) => count(m.brokers.size),
   topics: (m) => count(own(m.topics, (t) => (t.internal ? 0 : 1))),
   partitions: (m) => count(own(m.partitions, (p) => (external(p) ? 1 : 0))),
+  under: (m) => count(own(m.partitions, isUnder)),
+  offline: (m) => count(own(m.partitions, isOffline)),
+  controller: (m) => (m.controller < 0 ? 'none' : `Broker ${m.controller}`),
+  replicated: (m) => short(own(m.replicas, (r) => (external(r.part) ? r.rate.at(m.time) : 0))),
   in: () => short(overLastSecond('in')),
   out: () => short(overLastSecond('out')),
   bytesIn: () => `${bytes(overLastSecond('bytesIn'))}/s`,
   bytesOut: () => `${bytes(overLastSecond('bytesOut'))}/s`,
   lag: () => count(recent.at(-1)?.[FIELD.lag] ?? 0),
   p99: () => micros(latency),
+};
+
+/** Figures that are bad unless they are as they should be: their tile says so. */
+const BAD = {
+  brokers: (m) => own(m.brokers, isUp) < m.brokers.size,
+  under: (m) => own(m.partitions, isUnder) > 0,
+  offline: (m) => own(m.partitions, isOffline) > 0,
+  controller: (m) => m.controller < 0,
 };
 
 /**
@@ -308,6 +323,7 @@ function refreshNumbers() {
     const plain = d.topic === undefined && d.group === undefined && d.broker === undefined;
     const text = plain ? CLUSTER[d.v]?.(live.model) : scoped(el, live.model, live.model.time);
     if (text !== null && text !== undefined && el.textContent !== text) el.textContent = text;
+    if (plain && BAD[d.v]) el.closest('.tile')?.classList.toggle('warn', BAD[d.v](live.model));
   }
 }
 

@@ -134,12 +134,15 @@ class LiveMap {
         this.dots.push({ path, colour, bundle, at: now + offsetInSlot(i, dots, d.id) * Math.min(f.window, 400) });
       }
     }
+    const flowed = new Map(); // records by way: where several replicas share one, they share its dots
     for (const d of f.replicas) {
-      const dots = this.diffuser.add(d.id, this.shown(d.id) ? d.records : 0, n);
-      const way = this.byReplica?.get(d.id);
-      if (!dots || !way) continue;
+      const way = this.shown(d.id) && this.byReplica?.get(d.id);
+      if (way) flowed.set(way, (flowed.get(way) ?? 0) + d.records);
+    }
+    for (const [way, records] of flowed) {
+      const dots = this.diffuser.add(way.key, records, n);
       for (let i = 0; i < dots; i++) {
-        this.dots.push({ path: way.path, colour: this.theme.replicate, way, at: now + offsetInSlot(i, dots, d.id) * Math.min(f.window, 400) });
+        this.dots.push({ path: way.path, colour: this.theme.replicate, way, at: now + offsetInSlot(i, dots, way.reps[0].id) * Math.min(f.window, 400) });
       }
     }
   }
@@ -219,7 +222,7 @@ class LiveMap {
     this.ways = replications(this.lay);
     this.byReplica = new Map();
     for (const way of this.ways.values()) for (const r of way.reps) this.byReplica.set(r.id, way);
-    for (const id of this.diffuser.rest.keys()) if (!live.model.links.has(id) && !live.model.replicas.has(id)) this.diffuser.forget(id);
+    for (const id of this.diffuser.rest.keys()) if (!live.model.links.has(id) && !this.ways.has(id)) this.diffuser.forget(id);
     this.changes.compare(this.lay, performance.now());
     this.glide.forget((id) => live.model.partitions.has(id));
     this.dots = [];

@@ -319,12 +319,9 @@ function paintCells(v) {
       if (v.focus?.has(`t${c.part.id}`)) box(v, c.x - 1, c.y - 1, c.w + 2, c.h + 2, 1, null, theme.text);
     }
     if (c.part.leader < 0) marks.push(c);
-    else if (inSync(c.part) < c.part.replicas.length) shorts.push(c);
+    else if (!strips && inSync(c.part) < c.part.replicas.length) shorts.push(c);
   }
-  for (const c of shorts) {
-    if (strips) paintShort(v, c.x + c.w - 8, c.y + c.h / 2);
-    else box(v, c.x, c.y, c.w, c.h, 1, null, theme.warn);
-  }
+  for (const c of shorts) box(v, c.x, c.y, c.w, c.h, 1, null, theme.warn);
   for (const c of marks) cross(v, c);
 }
 
@@ -343,7 +340,9 @@ function paintStrip(v, c, rate, lag) {
   ctx.fillStyle = heat(theme, rate, v.top);
   if (rate > 0) ctx.fillRect(c.x + 1, c.y + c.h - 4, Math.max(2, full * shareOf(rate, v.top)), 3);
   text(v, String(c.part.p), c.x + 5, c.y + c.h / 2 - 1, { size: 10, weight: 600, colour: theme.text });
-  if (rate > 0) text(v, short(rate), c.x + c.w - 5, c.y + c.h / 2 - 1, { size: 9.5, align: 'right', colour: theme.text2, max: 26 });
+  const lacks = inSync(c.part) < c.part.replicas.length;
+  if (lacks && c.part.leader >= 0) paintShort(v, c.x + c.w - 9, c.y + c.h / 2 - 1.5);
+  else if (rate > 0) text(v, short(rate), c.x + c.w - 5, c.y + c.h / 2 - 1, { size: 9.5, align: 'right', colour: theme.text2, max: 26 });
   if (lag > 0) {
     ctx.fillStyle = theme.warn;
     const h = Math.min(c.h - 2, 2 + Math.log10(1 + lag) * 2.2);

@@ -15,7 +15,8 @@ type OverviewModel struct {
 	Messages   []Message
 	MessageErr string // why the newest messages are not there
 	Events     []Event
-	Empty      bool // no topic of a user's own yet
+	Empty      bool   // no topic of a user's own yet
+	Journal    string // why nothing can be acknowledged, "" if it can
 }
 
 // Tile is one figure. Key is what the script calls it.
@@ -35,7 +36,7 @@ type MapModel struct {
 
 // PartitionLine is one partition.
 type PartitionLine struct {
-	Name, Leader, Start, HW, In, Out string
+	Name, Leader, InSync, Start, HW, In, Out string
 }
 
 // ClientLine is one client in one direction.

@@ -27,18 +27,29 @@ func (s *Server) createTopicForm(c echo.Context) error {
 	return s.showCreateTopic(c, http.StatusOK, page.CreateTopicModel{Name: c.QueryParam("name"), RetentionUnit: "d"})
 }
 
+// formOfTopic reads the form.
+func formOfTopic(c echo.Context) page.CreateTopicModel {
+	return page.CreateTopicModel{
+		Name: strings.TrimSpace(c.FormValue("name")), Partitions: strings.TrimSpace(c.FormValue("partitions")),
+		ReplicationFactor: strings.TrimSpace(c.FormValue("replication")), MinInSync: strings.TrimSpace(c.FormValue("min-insync")),
+		Cleanup: c.FormValue("cleanup"), Retention: strings.TrimSpace(c.FormValue("retention")), RetentionUnit: c.FormValue("retention-unit"),
+	}
+}
+
+// planTopic shows the form with the places of the partitions worked out.
+func (s *Server) planTopic(c echo.Context) error {
+	return s.showCreateTopic(c, http.StatusOK, formOfTopic(c))
+}
+
 // createTopic creates a topic, or shows the form again with what is wrong.
 func (s *Server) createTopic(c echo.Context) error {
-	m := page.CreateTopicModel{
-		Name: strings.TrimSpace(c.FormValue("name")), Partitions: strings.TrimSpace(c.FormValue("partitions")),
-		ReplicationFactor: strings.TrimSpace(c.FormValue("replication")), Cleanup: c.FormValue("cleanup"),
-		Retention: strings.TrimSpace(c.FormValue("retention")), RetentionUnit: c.FormValue("retention-unit"),
-	}
+	m := formOfTopic(c)
 	topic, problems := newTopic(m)
 	if len(problems) > 0 {
 		m.Problems = problems
 		return s.showCreateTopic(c, http.StatusUnprocessableEntity, m)
 	}
+	topic.Plan = readPlan(c.FormValue("plan"), topic)
 	if err := s.Cluster.CreateTopic(c.Request().Context(), topic); err != nil {
 		m.Failure = err.Error()
 		return s.showCreateTopic(c, http.StatusUnprocessableEntity, m)
@@ -51,13 +62,16 @@ func (s *Server) showCreateTopic(c echo.Context, status int, m page.CreateTopicM
 	return s.render(c, status, layout.Model{Title: "Create topic", Section: "topics"}, page.CreateTopic(m))
 }
 
-// fillTopicDefaults finds out what the cluster does where the form is empty. It
-// is only told; if the cluster does not say, nothing is lost but the hint.
+// fillTopicDefaults finds out what the cluster does where the form is empty, and
+// where it would put the partitions. It is only told; if the cluster does not
+// say, nothing is lost but the hint.
 func (s *Server) fillTopicDefaults(ctx context.Context, m *page.CreateTopicModel) {
 	meta, err := s.Cluster.Metadata(ctx)
 	if err != nil {
+		m.Plan.Why = err.Error()
 		return
 	}
+	defer func() { m.Plan = planModel(meta, *m) }()
 	if m.Brokers = len(meta.Brokers); m.Brokers == 0 {
 		return
 	}
@@ -67,6 +81,7 @@ func (s *Server) fillTopicDefaults(ctx context.Context, m *page.CreateTopicModel
 	}
 	m.DefaultPartitions, _ = settings.Get("num.partitions")
 	m.DefaultReplication, _ = settings.Get("default.replication.factor")
+	m.DefaultMinInSync, _ = settings.Get("min.insync.replicas")
 	m.DefaultCleanup, _ = settings.Get("log.cleanup.policy")
 	for _, name := range []struct {
 		setting string
@@ -104,6 +119,14 @@ func newTopic(m page.CreateTopicModel) (kafka.NewTopic, map[string]string) {
 	note("replication", problem)
 	if m.ReplicationFactor != "" {
 		t.ReplicationFactor = int16(n)
+	}
+	n, problem = number(m.MinInSync, "the number of in-sync replicas", 1, 1000)
+	if problem == "" && m.MinInSync != "" && t.ReplicationFactor > 0 && n > int64(t.ReplicationFactor) {
+		problem = fmt.Sprintf("There would be only %d copies: with acks=all nothing could ever be written.", t.ReplicationFactor)
+	}
+	note("min-insync", problem)
+	if m.MinInSync != "" {
+		t.Settings["min.insync.replicas"] = m.MinInSync
 	}
 	switch m.Cleanup {
 	case "":

@@ -34,6 +34,7 @@ func (s *Server) table() []route {
 		{get, "/topics", "topics", s.topics},
 		{get, "/create-topic", "topic-create-form", s.createTopicForm},
 		{post, "/create-topic", "topic-create", s.createTopic},
+		{post, "/create-topic/plan", "topic-plan", s.planTopic},
 		{get, "/topics/:topic", "topic", s.topic},
 		{get, "/topics/:topic/messages", "topic-messages", s.messages},
 		{get, "/topics/:topic/partitions/:partition/offsets/:offset", "record", s.record},

@@ -14,6 +14,7 @@ type NewTopic struct {
 	Partitions        int32 // −1: the cluster's default
 	ReplicationFactor int16 // −1: the cluster's default
 	Settings          map[string]string
+	Plan              Plan // where the partitions go; nil: the cluster decides
 }
 
 // settle is how long a change of topics may take to show in the metadata
@@ -26,6 +27,14 @@ func (c *Cluster) CreateTopic(ctx context.Context, t NewTopic) error {
 	defer cancel()
 	rt := kmsg.NewCreateTopicsRequestTopic()
 	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Name, t.Partitions, t.ReplicationFactor
+	if t.Plan != nil {
+		rt.NumPartitions, rt.ReplicationFactor = -1, -1 // the plan has them
+	}
+	for p, replicas := range t.Plan {
+		a := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		a.Partition, a.Replicas = int32(p), replicas
+		rt.ReplicaAssignment = append(rt.ReplicaAssignment, a)
+	}
 	for _, name := range sortedKeys(t.Settings) {
 		cfg := kmsg.NewCreateTopicsRequestTopicConfig()
 		cfg.Name, cfg.Value = name, kmsg.StringPtr(t.Settings[name])

@@ -58,7 +58,35 @@ type CreateTopicModel struct {
 	DefaultReplication                  string
 	DefaultCleanup                      string
 	DefaultRetention                    string
+	DefaultMinInSync                    string
+	MinInSync                           string
 	Brokers                             int
+	Plan                                PlanModel
+}
+
+// PlanModel is where the partitions of a new topic will be.
+type PlanModel struct {
+	Text     string // as the form carries it, "" if there is no plan
+	Why      string // there is none for this reason
+	Rows     []PlanRow
+	More     int    // partitions beyond those listed
+	Leads    string // how many partitions each broker leads, in words
+	Holds    string // how many replicas each broker holds, in words
+	Warnings []string
+}
+
+// PlanRow is one partition of a plan.
+type PlanRow struct {
+	Partition int
+	Replicas  []ui.Replica
+}
+
+// MaxReplication says how many copies there can be.
+func (m CreateTopicModel) maxReplication() string {
+	if m.Brokers == 0 {
+		return ""
+	}
+	return "1 to " + ui.Count(m.Brokers)
 }
 
 // Cleanups are the choices of a cleanup policy; the first is the cluster's own.

@@ -125,7 +125,7 @@ type QuorumReplica struct {
 // then unfence it. Registering the same incarnation again changes nothing but
 // its listeners and rack.
 func (c *Controller) RegisterBroker(ctx context.Context, r Registration) (epoch int64, err error) {
-	res := call(ctx, c, command[brokerResult](registerBroker(r)), func(err error) brokerResult { return brokerResult{err: err} })
+	res := callSoon(ctx, c, command[brokerResult](registerBroker(r)), func(err error) brokerResult { return brokerResult{err: err} })
 	return res.epoch, res.err
 }
 
@@ -140,18 +140,10 @@ func (c *Controller) FenceBroker(ctx context.Context, id int32) error {
 	return call(ctx, c, command[brokerResult](fenceBroker{id, metadata.CauseRequest}), func(err error) brokerResult { return brokerResult{err: err} }).err
 }
 
-// Heartbeat says that a broker lives, and tells it what the controller makes of
-// it: STALE_BROKER_EPOCH after a newer registration, BROKER_ID_NOT_REGISTERED
-// without one. It costs nothing where nothing changes.
-func (c *Controller) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatResult, error) {
-	r := call(ctx, c, command[heartbeatResult](heartbeat{h}), func(err error) heartbeatResult { return heartbeatResult{err: err} })
-	return r.HeartbeatResult, r.err
-}
-
 // AlterPartitions changes the ISR of partitions that a broker leads (KIP-497),
 // each for itself. The results are in the order of the request.
 func (c *Controller) AlterPartitions(ctx context.Context, r AlterPartitions) []AlterPartitionResult {
-	return call(ctx, c, command[[]AlterPartitionResult](alterPartitions(r)), func(err error) []AlterPartitionResult {
+	return callSoon(ctx, c, command[[]AlterPartitionResult](alterPartitions(r)), func(err error) []AlterPartitionResult {
 		out := make([]AlterPartitionResult, len(r.Partitions))
 		for i := range out {
 			out[i].Err = err
@@ -164,7 +156,7 @@ func (c *Controller) AlterPartitions(ctx context.Context, r AlterPartitions) []A
 // used: they leave the ISR, and others lead. A replica that is the only one in
 // sync stays what it is.
 func (c *Controller) ReplicaFailed(ctx context.Context, broker int32, parts []metadata.TopicPartition) error {
-	return call(ctx, c, command[error](replicaFailed{broker, parts}), func(err error) error { return err })
+	return callSoon(ctx, c, command[error](replicaFailed{broker, parts}), func(err error) error { return err })
 }
 
 // ElectLeaders elects leaders of partitions, of all if parts is nil; then the

@@ -24,14 +24,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func testBrokers(n int32) []metadata.Broker {
 	var out []metadata.Broker
 	for id := int32(1); id <= n; id++ {
-		out = append(out, metadata.Broker{ID: id, Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "127.0.0.1", Port: 9091 + id}}})
+		out = append(out, metadata.Broker{ID: id, Incarnation: metadata.UUID{14: 1, 15: byte(id)}, Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "127.0.0.1", Port: 9091 + id}}})
 	}
 	return out
 }
 
+// testConfig is of another run of the process at each call.
 func testConfig(fs vfs.FS, brokers int32) Config {
+	all := testBrokers(brokers)
+	for i := range all {
+		all[i].Incarnation = metadata.NewUUID()
+	}
 	return Config{
-		ID: 1, Voters: []int32{1}, FS: fs, Brokers: testBrokers(brokers),
+		ID: 1, Voters: []int32{1}, FS: fs, Brokers: all, SessionTimeout: -1,
 		Hub: event.New(), Logger: slog.New(slog.DiscardHandler),
 	}
 }

@@ -45,7 +45,26 @@ func (r alterConfigs) run(_ *machine, img *metadata.Image, _ time.Time) ([]metad
 	if r.validateOnly {
 		return nil, out
 	}
-	return recs, out
+	more, err := afterConfigs(img, recs)
+	if err != nil {
+		for i := range out {
+			out[i].Err = err
+		}
+		return nil, out
+	}
+	return more, out
+}
+
+// afterConfigs adds the changes of partitions that follow from settings: who
+// is eligible depends on min.insync.replicas, who may lead on
+// unclean.leader.election.enable.
+func afterConfigs(img *metadata.Image, recs []metadata.Record) ([]metadata.Record, error) {
+	for _, r := range recs {
+		if c, ok := r.(metadata.ConfigRecord); ok && (c.Name == "min.insync.replicas" || c.Name == "unclean.leader.election.enable") {
+			return withElections(img, recs, metadata.CauseRequest)
+		}
+	}
+	return recs, nil
 }
 
 // configOf returns what is set for a resource.

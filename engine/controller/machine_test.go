@@ -28,7 +28,7 @@ func newWorld(t *testing.T, brokers int32, replicas int, static map[string]strin
 	w := &world{t: t}
 	w.m = machine{maxReplicas: replicas, newID: func() metadata.UUID { w.ids++; return metadata.UUID{15: w.ids} }}
 	w.img = metadata.NewImage(static)
-	recs, err := w.m.begin(w.img, Config{ID: 1, ClusterID: "c", Brokers: testBrokers(brokers)}, 1)
+	recs, err := w.m.begin(w.img, Config{ID: 1, ClusterID: "c", Brokers: testBrokers(brokers)}, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestCreateTopics_Refusals(t *testing.T) {
 		{"no partitions", NewTopic{Name: "t", Partitions: 0, ReplicationFactor: 1}, "INVALID_PARTITIONS Number of partitions was set to an invalid non-positive value."},
 		{"-2 partitions", NewTopic{Name: "t", Partitions: -2, ReplicationFactor: 1}, "INVALID_PARTITIONS Number of partitions was set to an invalid non-positive value."},
 		{"no replicas", NewTopic{Name: "t", Partitions: 1}, "INVALID_REPLICATION_FACTOR Replication factor must be larger than 0, or -1 to use the default value."},
-		{"three replicas", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 3}, "INVALID_REPLICATION_FACTOR The target replication factor of 3 cannot be reached: this version keeps one copy of each partition."},
+		{"three replicas", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 3}, "INVALID_REPLICATION_FACTOR Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered."},
 		{"too many", NewTopic{Name: "t", Partitions: 8, ReplicationFactor: 1}, "POLICY_VIOLATION Excessively large number of partitions: 8 more than the 3 there are would exceed the limit of 10 (broker setting max.partitions)."},
 		{"far too many", NewTopic{Name: "t", Partitions: 1<<31 - 1, ReplicationFactor: 1}, "POLICY_VIOLATION Excessively large number of partitions: 2147483647 more than the 3 there are would exceed the limit of 10 (broker setting max.partitions)."},
 		{"bad setting", NewTopic{Name: "t", Partitions: 1, ReplicationFactor: 1, Configs: ops("foo", "x")}, "INVALID_CONFIG Unknown topic config name: foo"},
@@ -293,42 +293,6 @@ func TestAlterConfigs(t *testing.T) {
 	}
 }
 
-func TestFenceBroker_MovesLeadership(t *testing.T) {
-	w := newWorld(t, 3, 3, nil)
-	w.create(NewTopic{Name: "one", Partitions: -1, ReplicationFactor: -1, Assignment: manual([]int32{2})},
-		NewTopic{Name: "three", Partitions: -1, ReplicationFactor: -1, Assignment: manual([]int32{2, 3, 1})})
-	if r := run(w, command[brokerResult](fenceBroker{id: 2})); r.err != nil {
-		t.Fatal(r.err)
-	}
-	got := fmt.Sprintf("%+v %+v", w.img.Topic("one").Partitions[0], w.img.Topic("three").Partitions[0])
-	want := "{Leader:-1 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2] ISR:[2] Adding:[] Removing:[] ELR:[] LastKnownELR:[]} {Leader:3 LeaderEpoch:1 PartitionEpoch:1 Replicas:[2 3 1] ISR:[3 1] Adding:[] Removing:[] ELR:[] LastKnownELR:[]}"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if _, r := (allocateProducerIDs{2}).run(&w.m, w.img, time.Time{}); !errors.Is(r.err, kerr.StaleBrokerEpoch) {
-		t.Errorf("a fenced broker was given producer ids: %v", r.err)
-	}
-	w.create(NewTopic{Name: "later", Partitions: 6, ReplicationFactor: 1})
-	for _, p := range w.img.Topic("later").Partitions {
-		if p.Leader == 2 {
-			t.Error("a fenced broker was given a partition")
-		}
-	}
-	r := run(w, command[brokerResult](registerBroker{Broker: testBrokers(3)[1]}))
-	if b, _ := w.img.Broker(2); r.err != nil || b.Fenced || b.Epoch != r.epoch {
-		t.Errorf("registered again: %+v, %+v", b, r)
-	}
-	if p := w.img.Topic("one").Partitions[0]; p.Leader != 2 || p.LeaderEpoch != 2 {
-		t.Errorf("%+v", p)
-	}
-	if p := w.img.Topic("three").Partitions[0]; p.Leader != 3 {
-		t.Errorf("%+v", p)
-	}
-	if r := run(w, command[brokerResult](fenceBroker{id: 9})); !errors.Is(r.err, kerr.BrokerIDNotRegistered) {
-		t.Errorf("%v", r.err)
-	}
-}
-
 func TestBegin_FencesBrokersThatAreNotHereAnyMore(t *testing.T) {
 	disk := vfs.NewMem()
 	c := open(t, testConfig(disk, 3))
@@ -338,7 +302,7 @@ func TestBegin_FencesBrokersThatAreNotHereAnyMore(t *testing.T) {
 	}
 	c = open(t, testConfig(disk, 1))
 	for _, p := range c.Image().Topic("t").Partitions {
-		if (p.Leader == 1) != (p.Replicas[0] == 1) || p.Leader > 1 {
+		if (p.Leader == 1) != (p.Replicas[0] == 1) || p.Leader > 1 || p.LeaderEpoch == 0 {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -347,7 +311,7 @@ func TestBegin_FencesBrokersThatAreNotHereAnyMore(t *testing.T) {
 	}
 	c = open(t, testConfig(disk, 3))
 	for _, p := range c.Image().Topic("t").Partitions {
-		if p.Leader != p.Replicas[0] {
+		if p.Leader != p.Replicas[0] || p.LeaderEpoch < 2 {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -363,8 +327,14 @@ func TestEvents_TellEachChange(t *testing.T) {
 	if err := c.FenceBroker(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.RegisterBroker(ctx, Registration{Broker: cfg.Brokers[0]}); err != nil {
+	back := cfg.Brokers[0]
+	back.Incarnation = metadata.UUID{1}
+	epoch, err := c.RegisterBroker(ctx, Registration{Broker: back, Clean: true})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if r, err := c.Heartbeat(ctx, Heartbeat{Broker: 1, Epoch: epoch, Offset: epoch}); err != nil || r.Fenced {
+		t.Fatalf("%+v, %v", r, err)
 	}
 	c.DeleteTopics(ctx, []TopicRef{{Name: "t"}})
 	events, _ := cfg.Hub.Since(0, 100)
@@ -372,11 +342,14 @@ func TestEvents_TellEachChange(t *testing.T) {
 	for _, e := range events {
 		got = append(got, fmt.Sprint(e.Kind, " ", e.Topic, " ", e.Partition, " ", e.Broker, " ", e.A, " ", e.B, " ", e.Text))
 	}
-	want := []string{"controller.elected  -1 1 0 0 ", "topic.created t -1 -1 2 1 ", "partitions.added t -1 -1 2 5 ", "config.changed t -1 -1 0 0 retention.ms, segment.ms"}
-	for _, leader := range []int{-1, 1} {
-		for p := range 5 {
-			want = append(want, fmt.Sprintf("leader.elected t %d %d 0 0 ", p, leader))
-		}
+	want := []string{"controller.elected  -1 1 0 0 ", "broker.registered  -1 1 2 0 ", "broker.unfenced  -1 1 2 0 ",
+		"topic.created t -1 -1 2 1 ", "partitions.added t -1 -1 2 5 ", "config.changed t -1 -1 0 0 retention.ms, segment.ms", "broker.fenced  -1 1 2 0 by request"}
+	for p := range 5 {
+		want = append(want, fmt.Sprintf("isr.shrunk t %d 1 0 0 broker fenced", p), fmt.Sprintf("leader.elected t %d -1 0 0 broker fenced", p))
+	}
+	want = append(want, fmt.Sprintf("broker.registered  -1 1 %d 0 ", epoch), fmt.Sprintf("broker.unfenced  -1 1 %d 0 ", epoch))
+	for p := range 5 {
+		want = append(want, fmt.Sprintf("isr.expanded t %d 1 1 0 broker is back", p), fmt.Sprintf("leader.elected t %d 1 0 0 broker is back", p))
 	}
 	want = append(want, "topic.deleted t -1 -1 0 0 ")
 	if diff := cmp.Diff(want, got); diff != "" {

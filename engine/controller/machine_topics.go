@@ -135,7 +135,7 @@ func (b *batch) replicas(t NewTopic) ([][]int32, error) {
 	}
 	factor := int64(t.ReplicationFactor)
 	if factor == -1 {
-		factor = min(b.img.BrokerInt("default.replication.factor"), int64(b.m.maxReplicas))
+		factor = min(int64(b.img.ReplicationFactor("default.replication.factor")), int64(b.m.maxReplicas))
 	}
 	if err := b.checkFactor(factor); err != nil {
 		return nil, err
@@ -146,21 +146,24 @@ func (b *batch) replicas(t NewTopic) ([][]int32, error) {
 	return b.place.next(int(partitions), int(factor)), nil
 }
 
+// checkFactor refuses a replication factor in Kafka's words.
 func (b *batch) checkFactor(factor int64) error {
-	switch {
+	switch most := min(b.place.total, b.m.maxReplicas); {
 	case factor < 1:
 		return metadata.Refuse(kerr.InvalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
-	case factor > int64(b.m.maxReplicas) && b.m.maxReplicas == 1:
+	case factor > int64(most):
+		return tooManyReplicas(factor, most)
+	case len(b.place.active) == 0:
 		return metadata.Refuse(kerr.InvalidReplicationFactor,
-			"The target replication factor of %d cannot be reached: this version keeps one copy of each partition.", factor)
-	case factor > int64(b.m.maxReplicas):
-		return metadata.Refuse(kerr.InvalidReplicationFactor,
-			"The target replication factor of %d cannot be reached: at most %d copies of a partition are kept.", factor, b.m.maxReplicas)
-	case factor > int64(len(b.place.brokers)):
-		return metadata.Refuse(kerr.InvalidReplicationFactor,
-			"The target replication factor of %d cannot be reached because only %d broker(s) are registered and not fenced.", factor, len(b.place.brokers))
+			"Unable to replicate the partition %d time(s): All brokers are currently fenced or in controlled shutdown.", factor)
 	}
 	return nil
+}
+
+func tooManyReplicas(factor int64, most int) error {
+	return metadata.Refuse(kerr.InvalidReplicationFactor,
+		"Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only %d broker(s) are registered.",
+		factor, factor, most)
 }
 
 func (b *batch) checkLimit(more int64) error {
@@ -196,7 +199,7 @@ func (b *batch) assigned(t NewTopic) ([][]int32, error) {
 		if !ok {
 			return nil, metadata.Refuse(kerr.InvalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence")
 		}
-		if err := b.checkAssignment(replicas, len(byPartition[0])); err != nil {
+		if err := b.checkAssignment(p, replicas, len(byPartition[0])); err != nil {
 			return nil, err
 		}
 		out[p] = replicas
@@ -209,43 +212,29 @@ func (b *batch) assigned(t NewTopic) ([][]int32, error) {
 
 // checkAssignment checks the replicas of one partition of a topic that has
 // factor of them elsewhere.
-func (b *batch) checkAssignment(replicas []int32, factor int) error {
-	refuse := func(format string, args ...any) error {
-		return metadata.Refuse(kerr.InvalidReplicaAssignment, format, args...)
+func (b *batch) checkAssignment(partition int, replicas []int32, factor int) error {
+	if err := checkReplicas(b.img, replicas); err != nil {
+		return err
 	}
-	if len(replicas) == 0 {
-		return refuse("The manual partition assignment includes an empty replica list.")
-	}
-	seen := make(map[int32]bool, len(replicas))
-	for _, id := range replicas {
-		if _, ok := b.img.Broker(id); !ok {
-			return refuse("The manual partition assignment includes broker %d, but no such broker is registered.", id)
-		}
-		if seen[id] {
-			return refuse("The manual partition assignment includes the broker %d more than once.", id)
-		}
-		seen[id] = true
-	}
-	if len(replicas) != factor {
-		return refuse("The manual partition assignment includes a partition with %d replica(s), but this is not consistent with previous partitions, which have %d replica(s).",
+	switch {
+	case len(replicas) != factor:
+		return metadata.Refuse(kerr.InvalidReplicaAssignment,
+			"The manual partition assignment includes a partition with %d replica(s), but this is not consistent with previous partitions, which have %d replica(s).",
 			len(replicas), factor)
+	case len(b.place.alive(replicas)) == 0:
+		return metadata.Refuse(kerr.InvalidReplicaAssignment,
+			"All brokers specified in the manual partition assignment for partition %d are fenced or in controlled shutdown.", partition)
 	}
 	return b.checkFactor(int64(len(replicas)))
 }
 
 // addPartitions appends the records of new partitions, the first of which has
-// the number from.
+// the number from. Each has a live replica.
 func (b *batch) addPartitions(id metadata.UUID, from int, replicas [][]int32) {
 	for i, r := range replicas {
 		isr := b.place.alive(r)
-		leader := metadata.NoLeader
-		if len(isr) > 0 {
-			leader = isr[0]
-		} else {
-			isr = r
-		}
 		b.recs = append(b.recs, metadata.PartitionRecord{
-			TopicID: id, Partition: int32(from + i), Leader: leader, Replicas: r, ISR: isr,
+			TopicID: id, Partition: int32(from + i), Leader: isr[0], Replicas: r, ISR: isr,
 		})
 	}
 	b.partitions += len(replicas)
@@ -354,8 +343,8 @@ func (b *batch) grow(t NewPartitions) error {
 		return metadata.Refuse(kerr.InvalidReplicaAssignment,
 			"Attempted to add %d additional partition(s), but only %d assignment(s) were specified.", more, len(t.Assignment))
 	}
-	for _, replicas := range t.Assignment {
-		if err := b.checkAssignment(replicas, factor); err != nil {
+	for i, replicas := range t.Assignment {
+		if err := b.checkAssignment(have+i, replicas, factor); err != nil {
 			return err
 		}
 	}

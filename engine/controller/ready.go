@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -43,10 +44,21 @@ func (c *Controller) step(do func() error) {
 	}
 }
 
-// handle persists, sends and applies, in this order.
+// handle persists, sends and applies. What a leader appends goes out before it
+// is on its own disk (Raft dissertation, 10.2.1): the leader counts its own copy
+// only after Advance. All else that is said depends on what is persisted first.
 func (c *Controller) handle(rd raft.Ready) error {
 	if rd.SoftState != nil {
 		c.elected(rd.SoftState)
+	}
+	if c.lead.elected {
+		for _, m := range rd.Messages {
+			if beforeSync(m) {
+				if err := c.send(m); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	if !raft.IsEmptySnap(rd.Snapshot) {
 		if err := c.restore(rd); err != nil {
@@ -58,6 +70,9 @@ func (c *Controller) handle(rd raft.Ready) error {
 		}
 	}
 	for _, m := range rd.Messages {
+		if c.lead.elected && beforeSync(m) {
+			continue // gone already
+		}
 		if err := c.send(m); err != nil {
 			return err
 		}
@@ -67,6 +82,16 @@ func (c *Controller) handle(rd raft.Ready) error {
 	}
 	c.node.Advance(rd)
 	return c.begin()
+}
+
+// beforeSync says whether a leader's message depends on nothing that it still
+// has to write.
+func beforeSync(m *raftpb.Message) bool {
+	switch m.GetType() {
+	case raftpb.MsgApp, raftpb.MsgHeartbeat, raftpb.MsgSnap:
+		return true
+	}
+	return false
 }
 
 func (c *Controller) send(m *raftpb.Message) error {
@@ -91,16 +116,22 @@ func decodeMessage(b []byte) (*raftpb.Message, error) {
 	return m, nil
 }
 
-// elected notes that leadership was won or lost.
+// elected notes that leadership was won or lost, here or elsewhere.
 func (c *Controller) elected(s *raft.SoftState) {
-	leads := s.RaftState == raft.StateLeader
-	if leads == c.lead.elected {
-		return
+	term := c.node.BasicStatus().GetTerm()
+	leader := nobody
+	if s.Lead != raft.None {
+		leader = int32(s.Lead)
+		c.campaign.clear()
 	}
-	c.abandon(notController())
-	if leads {
-		c.lead = leadership{elected: true, term: c.node.BasicStatus().GetTerm()}
+	if leads := s.RaftState == raft.StateLeader; leads != c.lead.elected {
+		c.abandon(notController())
+		if leads {
+			c.lead = leadership{elected: true, term: term}
+			clear(c.followed)
+		}
 	}
+	c.follow(leader, term)
 }
 
 // restore takes over the image that the leader sent.
@@ -135,6 +166,9 @@ func (c *Controller) apply(entries []*raftpb.Entry) error {
 			return err
 		}
 		c.applied = part[len(part)-1].GetIndex()
+		for _, s := range seqs {
+			c.progress.settle(s.term, s.seq)
+		}
 		if len(recs) > 0 {
 			before := c.Image()
 			img, delta, err := before.Apply(recs...)
@@ -144,6 +178,7 @@ func (c *Controller) apply(entries []*raftpb.Entry) error {
 			c.publish(img, delta)
 			if i == 1 {
 				c.emit(before, img, delta)
+				c.after(delta)
 			}
 		}
 		if i == 1 {
@@ -155,7 +190,7 @@ func (c *Controller) apply(entries []*raftpb.Entry) error {
 
 // decodeEntries returns the records of entries, and the sequence numbers of
 // their proposals.
-func decodeEntries(entries []*raftpb.Entry) (recs []metadata.Record, seqs []uint64, err error) {
+func decodeEntries(entries []*raftpb.Entry) (recs []metadata.Record, seqs []settled, err error) {
 	for _, e := range entries {
 		if len(e.GetData()) == 0 {
 			continue // raft's own, at the start of a term
@@ -171,7 +206,7 @@ func decodeEntries(entries []*raftpb.Entry) (recs []metadata.Record, seqs []uint
 		if err != nil {
 			return nil, nil, fmt.Errorf("entry %d: %w", e.GetIndex(), err)
 		}
-		recs, seqs = append(recs, more...), append(seqs, seq)
+		recs, seqs = append(recs, more...), append(seqs, settled{e.GetTerm(), seq})
 	}
 	return recs, seqs, nil
 }
@@ -181,12 +216,36 @@ func (c *Controller) publish(img *metadata.Image, delta *metadata.Delta) {
 	for _, w := range c.watchers {
 		w.fn(img, delta)
 	}
+	c.progress.moved(img.Offset())
+}
+
+// after sets the alarms of the active controller that follow from a change.
+func (c *Controller) after(d *metadata.Delta) {
+	if len(d.BrokersChanged) > 0 {
+		c.nextJudgement()
+	}
+	if c.lead.ready && c.balance.at.IsZero() && (len(d.PartitionsChanged) > 0 || len(d.BrokersChanged) > 0) {
+		c.balanceSoon()
+	}
+}
+
+func (c *Controller) balanceSoon() {
+	c.balance.set(time.Now().Add(time.Duration(c.Image().BrokerInt("leader.imbalance.check.interval.seconds")) * time.Second))
+}
+
+// balanceLeaders gives leadership back to preferred leaders. It is looked at
+// again after the next change, not before.
+func (c *Controller) balanceLeaders() {
+	c.balance.clear()
+	if c.lead.ready {
+		c.decide(balance{})
+	}
 }
 
 // answer gives the parked answers of applied proposals.
-func (c *Controller) answer(seqs []uint64) {
-	for _, seq := range seqs {
-		if len(c.lead.parked) == 0 || c.lead.parked[0].seq != seq {
+func (c *Controller) answer(seqs []settled) {
+	for _, s := range seqs {
+		if len(c.lead.parked) == 0 || c.lead.parked[0].seq != s.seq {
 			continue
 		}
 		p := c.lead.parked[0]
@@ -210,7 +269,7 @@ func (c *Controller) begin() error {
 	if term != l.term {
 		return nil
 	}
-	recs, err := c.machine.begin(c.Image(), c.cfg, int32(l.term))
+	recs, err := c.machine.begin(c.Image(), c.cfg, int32(l.term), c.links.snapshot())
 	if err != nil {
 		return err
 	}
@@ -218,17 +277,25 @@ func (c *Controller) begin() error {
 	if err != nil {
 		return err
 	}
-	first := &request{finish: func(err error) {
-		if err != nil {
-			return
+	first := newRequest(nil, func(out outcome) {
+		if out.err == nil {
+			c.takeOver()
 		}
-		l.ready = true
-		c.active.Store(true)
-		select {
-		case <-c.ready:
-		default:
-			close(c.ready)
-		}
-	}}
-	return c.propose([]*request{first}, metadata.AppendRecords(nil, recs...), after)
+	})
+	return c.propose([]*request{first}, []int64{after.Offset()}, metadata.AppendRecords(nil, recs...), after)
+}
+
+// takeOver begins to take requests as the active controller.
+func (c *Controller) takeOver() {
+	c.lead.ready = true
+	c.sessions.begin(c.Image(), time.Now())
+	c.active.Store(true)
+	select {
+	case <-c.ready:
+	default:
+		close(c.ready)
+	}
+	c.nextJudgement()
+	c.balanceSoon()
+	c.links.poke() // whoever was lost meanwhile is fenced
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,9 +22,9 @@ import (
 // the formats and the argument. After an error the store must not be used.
 type store struct {
 	*raft.MemoryStorage
-	fs     vfs.FS
-	dir    string
-	voters []uint64
+	fs   vfs.FS
+	dir  string
+	conf *raftpb.ConfState // of the configuration, which counts at every start
 
 	file vfs.File // the log being written
 	base uint64   // index of the snapshot that it follows
@@ -44,8 +45,8 @@ func (s *store) name(index uint64, suffix string) string {
 
 // openStore reads the files in dir, cuts a torn tail and removes what a crash
 // left over. cut is the number of bytes cut.
-func openStore(fsys vfs.FS, dir string, voters []uint64) (s *store, cut int64, err error) {
-	s = &store{MemoryStorage: raft.NewMemoryStorage(), fs: fsys, dir: dir, voters: voters, hs: &raftpb.HardState{}}
+func openStore(fsys vfs.FS, dir string, conf *raftpb.ConfState) (s *store, cut int64, err error) {
+	s = &store{MemoryStorage: raft.NewMemoryStorage(), fs: fsys, dir: dir, conf: conf, hs: &raftpb.HardState{}}
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, 0, err
 	}
@@ -112,6 +113,7 @@ func (s *store) loadSnapshot() error {
 	if snap.GetMetadata().GetIndex() != s.base {
 		return fmt.Errorf("the snapshot is of index %d, not of its name's", snap.GetMetadata().GetIndex())
 	}
+	snap.Metadata.ConfState = s.conf
 	return s.ApplySnapshot(snap)
 }
 
@@ -199,14 +201,23 @@ func (s *store) settle() error {
 	return s.SetHardState(s.hs)
 }
 
-// InitialState is raft.Storage's. The voters are those of the configuration.
+// InitialState is raft.Storage's. The members are those of the configuration.
 func (s *store) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
 	hs, _, err := s.MemoryStorage.InitialState()
-	return hs, s.confState(), err
+	return hs, s.conf, err
 }
 
-func (s *store) confState() *raftpb.ConfState {
-	return &raftpb.ConfState{Voters: s.voters, AutoLeave: new(false)}
+// confState returns the members of a quorum as raft wants them.
+func confState(voters, learners []int32) *raftpb.ConfState {
+	ids := func(in []int32) []uint64 {
+		out := make([]uint64, len(in))
+		for i, id := range in {
+			out[i] = uint64(id)
+		}
+		slices.Sort(out)
+		return out
+	}
+	return &raftpb.ConfState{Voters: ids(voters), Learners: ids(learners), AutoLeave: new(false)}
 }
 
 // save writes and syncs what a raft.Ready asks for, in one frame.
@@ -258,7 +269,7 @@ func (s *store) compact(applied uint64, image []byte) error {
 		}
 	}
 	snap := &raftpb.Snapshot{Data: image, Metadata: &raftpb.SnapshotMetadata{
-		Index: new(applied), Term: new(term), ConfState: s.confState(),
+		Index: new(applied), Term: new(term), ConfState: s.conf,
 	}}
 	hs := &raftpb.HardState{Term: new(s.hs.GetTerm()), Vote: new(s.hs.GetVote()), Commit: new(max(applied, s.hs.GetCommit()))}
 	if err := s.replace(snap, hs, rest); err != nil {
@@ -267,7 +278,7 @@ func (s *store) compact(applied uint64, image []byte) error {
 	if err := s.SetHardState(hs); err != nil {
 		return err
 	}
-	if _, err := s.CreateSnapshot(applied, s.confState(), image); err != nil {
+	if _, err := s.CreateSnapshot(applied, s.conf, image); err != nil {
 		return err
 	}
 	return s.Compact(applied)

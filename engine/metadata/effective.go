@@ -175,6 +175,24 @@ func (i *Image) BrokerBool(name string) bool {
 	return v
 }
 
+// ReplicationFactor returns the value of a broker setting that is a replication
+// factor: as it is set, else the default, but not above the number of brokers
+// that are not fenced.
+func (i *Image) ReplicationFactor(name string) int {
+	for _, config := range []map[string]string{i.ClusterConfig(), i.static} {
+		if v, ok := config[name]; ok {
+			return int(mustInt(v))
+		}
+	}
+	live := 0
+	for n := range i.brokers {
+		if !i.brokers[n].Fenced {
+			live++
+		}
+	}
+	return max(1, min(int(i.BrokerInt(name)), live))
+}
+
 // TopicConfig holds the settings of a topic as they are in effect, ready for
 // use. Durations that do not fit are the longest there is, 292 years.
 type TopicConfig struct {

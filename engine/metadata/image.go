@@ -201,3 +201,19 @@ func (i *Image) ClusterConfig() map[string]string { return i.configs[""] }
 
 // StaticConfig returns the broker settings that were given at start.
 func (i *Image) StaticConfig() map[string]string { return i.static }
+
+// Int returns a whole number that is set for the topic itself.
+func (t *Topic) Int(name string) (v int64, set bool) {
+	text, set := t.Config[name]
+	if !set {
+		return 0, false
+	}
+	return mustInt(text), true
+}
+
+// Bool returns a setting that is true or false and set for the topic itself.
+func (t *Topic) Bool(name string) (v, set bool) {
+	text, set := t.Config[name]
+	v, _ = parseBool(text)
+	return v, set
+}

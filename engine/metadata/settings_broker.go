@@ -49,7 +49,7 @@ var brokerRows = []Setting{
 	// Topics.
 	{Name: "auto.create.topics.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Make a topic when a client asks for its metadata and allows it."},
 	{Name: "auto.leader.rebalance.enable", Type: TypeBool, Default: text("true"), Doc: "Give leadership back to the preferred replicas from time to time."},
-	{Name: "default.replication.factor", Type: TypeInt, Default: text("1"), Effect: true, min: limit(1), Doc: "Replication factor of topics that do not ask for one."},
+	{Name: "default.replication.factor", Type: TypeInt, Default: text("3"), Effect: true, min: limit(1), Doc: "Replication factor of topics that do not ask for one. Where it is not set, it is the number of live brokers if that is below 3."},
 	{Name: "delete.topic.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Let clients delete topics."},
 	{Name: "leader.imbalance.check.interval.seconds", Type: TypeLong, Default: text("300"), min: limit(1), Doc: "How often the leaders are compared with the preferred replicas."},
 	{Name: "log.cleaner.backoff.ms", Type: TypeLong, Default: text("15000"), Update: ClusterWide, min: limit(0), Doc: "How long the cleaner sleeps when there is nothing to clean."},

@@ -14,8 +14,8 @@ var softwareNames = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9
 //
 // A version above ours is answered with UNSUPPORTED_VERSION in the layout of
 // version 0 and our range of ApiVersions alone (KIP-511); clients then ask
-// again. Features are not announced until there is one.
-func handleApiVersions(_ *Broker, r *request) reply {
+// again. From version 3 on the answer has the features of the cluster.
+func handleApiVersions(b *Broker, r *request) reply {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	req, ok := r.body.(*kmsg.ApiVersionsRequest)
 	if !ok { // a version that we do not speak: see conn.decode
@@ -32,6 +32,9 @@ func handleApiVersions(_ *Broker, r *request) reply {
 		if a != nil {
 			resp.ApiKeys = append(resp.ApiKeys, a.versions())
 		}
+	}
+	if r.version >= 3 {
+		announce(resp, b.meta.Image().Offset())
 	}
 	return answer(resp)
 }

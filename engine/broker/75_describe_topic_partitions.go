@@ -126,14 +126,11 @@ func (p *pager) partition(part *metadata.Partition, n int32) kmsg.DescribeTopicP
 	out := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 	out.Partition, out.LeaderID, out.LeaderEpoch = n, part.Leader, part.LeaderEpoch
 	out.Replicas, out.ISR = part.Replicas, part.ISR
-	out.EligibleLeaderReplicas, out.LastKnownELR, out.OfflineReplicas = []int32{}, []int32{}, []int32{}
+	out.EligibleLeaderReplicas, out.LastKnownELR, out.OfflineReplicas = append([]int32{}, part.ELR...), append([]int32{}, part.LastKnownELR...), []int32{}
 	for _, id := range part.Replicas {
 		if broker, ok := p.img.Broker(id); !ok || broker.Fenced {
 			out.OfflineReplicas = append(out.OfflineReplicas, id)
 		}
-	}
-	if part.Leader == metadata.NoLeader {
-		out.ErrorCode = kerr.LeaderNotAvailable.Code
 	}
 	return out
 }

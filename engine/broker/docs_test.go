@@ -66,6 +66,12 @@ checked against the bytes that are there before anything is decoded.
 - Records are stored as batches of format 2 only (as in Kafka 4), one batch for each partition of a Produce.
 - Transactions are not supported yet: a transactional id or batch is refused.
 - A topic that a Metadata request makes is answered at once with its leaders, not with an error first.
+- Features: metadata.version is 30 (4.3-IV0), eligible.leader.replicas.version 1; both are fixed. kraft.version is 0: voters are fixed
+  when the process starts. What is not announced is not there.
+- DescribeQuorum knows no listeners of controllers: they are reached through any broker. Its offsets count entries of the metadata log.
+- Each broker has one log directory: AlterReplicaLogDirs into it does nothing, into any other is LOG_DIR_NOT_FOUND.
+- Throttles of replication (leader.replication.throttled.rate and so on) are kept and told, so that tools work, and have no effect.
+- A broker that is unregistered while it runs registers again.
 - A Fetch or ListOffsets that claims to be a replica is refused: brokers do not replicate through this listener.
 `, l.MaxRequestBytes/mib, l.QueuedRequestBytes/mib, l.MaxConnections, l.MaxConnectionsPerIP, l.MaxInFlightPerConn, l.MaxElements,
 		maxTags, l.IdleTimeout, l.FrameTimeout, l.MinFrameRate/kib, l.WriteTimeout, l.FetchMaxBytes/mib, l.FetchSessions)

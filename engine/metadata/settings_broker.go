@@ -91,7 +91,10 @@ var brokerRows = []Setting{
 
 	// Replication.
 	{Name: "controlled.shutdown.enable", Type: TypeBool, Default: text("true"), Doc: "Hand leadership over before stopping."},
+	{Name: "follower.replication.throttled.rate", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that throttled replicas fetch from leaders."},
+	{Name: "leader.replication.throttled.rate", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that throttled leaders give to followers."},
 	{Name: "num.replica.fetchers", Type: TypeInt, Default: text("1"), Update: ClusterWide, Doc: "Fetchers for each leader broker."},
+	{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that are moved between log directories."},
 	{Name: "replica.fetch.max.bytes", Type: TypeInt, Default: text("1048576"), min: limit(0), Doc: "Bytes of a partition that a follower asks for at a time."},
 	{Name: "replica.fetch.wait.max.ms", Type: TypeInt, Default: text("500"), Doc: "How long a follower's fetch waits for data."},
 	{Name: "replica.lag.time.max.ms", Type: TypeLong, Default: text("30000"), Doc: "A follower that has not caught up for so long leaves the ISR."},

@@ -68,6 +68,9 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 			errs = append(errs, p.update(c.New, false))
 		}
 	}
+	if first {
+		s.configureCleaner(img)
+	}
 	s.configure(img, d)
 	s.fetchers.interrupt()
 	if first {
@@ -206,6 +209,7 @@ func (s *Set) configure(img *metadata.Image, d *metadata.Delta) {
 	if !all {
 		return
 	}
+	s.configureCleaner(img)
 	s.mu.RLock()
 	topics := make([]*topic, 0, len(s.byID))
 	for _, t := range s.byID {

@@ -216,6 +216,7 @@ func (p *Partition) open(c settings, last lastRun) error {
 	l, found, err := storage.Open(storage.Options{
 		FS: s.cfg.FS, Dir: p.dir(), TopicID: p.id, Config: c.log, Clean: last.clean, RecoveryPoint: last.points[p.dir()],
 		ProducerExpiration: s.cfg.ProducerExpiration, Files: s.files, Logger: s.cfg.Logger,
+		Remover: s.remover, Throttle: s.throttle,
 		OnCorrupt: func(c storage.Corruption) { s.repairs.add(p, errors.New(c.Reason)) },
 	})
 	if err != nil {

@@ -18,17 +18,19 @@ import (
 // Set holds the partitions of one broker and the workers that they share. All
 // methods may be called from any goroutine, but Apply from one at a time.
 type Set struct {
-	cfg     Config
-	files   *storage.FileCache
-	flush   *flusher
-	last    lastRun // forgotten after the first Apply
-	born    time.Time
-	image   atomic.Pointer[metadata.Image]
-	up      atomic.Pointer[map[int32]int64] // brokers that may be in an ISR, and their epochs
-	moved   atomic.Bool                     // a high watermark did, since they were written
-	over    context.Context                 // ends with the Set
-	stop    context.CancelFunc
-	workers sync.WaitGroup
+	cfg      Config
+	files    *storage.FileCache
+	remover  *storage.Remover
+	throttle *storage.Throttle // of compaction
+	flush    *flusher
+	last     lastRun // forgotten after the first Apply
+	born     time.Time
+	image    atomic.Pointer[metadata.Image]
+	up       atomic.Pointer[map[int32]int64] // brokers that may be in an ISR, and their epochs
+	moved    atomic.Bool                     // a high watermark did, since they were written
+	over     context.Context                 // ends with the Set
+	stop     context.CancelFunc
+	workers  sync.WaitGroup
 
 	sessions sessions
 	fetchers fetchers
@@ -55,7 +57,7 @@ type topic struct {
 func Open(cfg Config) (*Set, error) {
 	cfg = cfg.withDefaults()
 	s := &Set{
-		cfg: cfg, files: storage.NewFileCache(cfg.OpenFiles),
+		cfg: cfg, files: storage.NewFileCache(cfg.OpenFiles), throttle: storage.NewThrottle(0),
 		byName: map[string]*topic{}, byID: map[metadata.UUID]*topic{}, born: time.Now(),
 	}
 	s.fetchers.set = s
@@ -67,6 +69,7 @@ func Open(cfg Config) (*Set, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.over, s.stop = ctx, stop
 	s.flush = startFlusher(cfg)
+	s.remover = storage.StartRemover(cfg.Logger)
 	s.workers.Go(func() { every(ctx, cfg.RetentionInterval, s.retain) })
 	s.workers.Go(func() { every(ctx, cfg.CompactionInterval, s.compact) })
 	s.workers.Go(func() { every(ctx, cfg.CheckpointInterval, s.checkpoint) })
@@ -170,6 +173,7 @@ func (s *Set) Close(clean bool) error {
 		})
 	}
 	_ = g.Wait() // the goroutines put their errors into errs
+	s.remover.Close()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing logs: %w", err)
 	}

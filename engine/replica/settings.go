@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/logarium/logarium/engine/batch"
@@ -34,6 +36,8 @@ func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) settings {
 	c.MaxMessageBytes = from.MaxMessageBytes
 	c.SegmentIndexBytes = from.SegmentIndexBytes
 	c.SegmentJitter = from.SegmentJitter
+	c.CompactionMemory = int(min(img.BrokerInt("log.cleaner.dedupe.buffer.size"), math.MaxInt32))
+	c.ProducerExpiration = time.Duration(img.BrokerInt("producer.id.expiration.ms")) * time.Millisecond
 	var err error
 	if c.Compression, err = batch.ParseCompression(from.CompressionType, from.GzipLevel, from.LZ4Level, from.ZstdLevel); err != nil {
 		s.cfg.Logger.Error("batches of a topic are stored as they come", "topic", t.Name, "err", err)
@@ -50,4 +54,14 @@ func forever(d time.Duration) time.Duration {
 		return storage.Forever
 	}
 	return d
+}
+
+// configureCleaner bounds what compaction reads and writes.
+func (s *Set) configureCleaner(img *metadata.Image) {
+	rate, err := strconv.ParseFloat(img.BrokerString("log.cleaner.io.max.bytes.per.second"), 64)
+	if err != nil {
+		s.cfg.Logger.Error("compaction is not slowed", "err", err)
+		rate = 0
+	}
+	s.throttle.Set(rate)
 }

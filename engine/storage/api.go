@@ -33,6 +33,9 @@ type Options struct {
 	// CompactionMemory is how many bytes Compact may take for its table of
 	// keys; 0: 16 MiB, about half a million keys a pass.
 	CompactionMemory int
+	// Remover deletes files of segments and folders of logs; nil: they are
+	// deleted by whoever has no more need of them.
+	Remover *Remover
 	// Throttle slows compaction, of all logs that share it; nil: no bound.
 	Throttle *Throttle
 	// OnCorrupt is told when a read finds a batch in a file that is not what was

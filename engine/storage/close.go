@@ -87,8 +87,10 @@ func (l *Log) Delete() error {
 		return nil
 	}
 	away := fmt.Sprintf("%s.%x%s", l.dir, l.topicID, removedSuffix)
-	if err := l.fs.RemoveAll(away); err != nil {
-		return storageError("deleting a log", err)
+	if _, err := l.fs.Stat(away); err == nil { // an earlier deletion was interrupted
+		if err := l.fs.RemoveAll(away); err != nil {
+			return storageError("deleting a log", err)
+		}
 	}
 	if err := l.fs.Rename(l.dir, away); err != nil {
 		return storageError("deleting a log", err)
@@ -97,7 +99,7 @@ func (l *Log) Delete() error {
 	if err := l.fs.SyncDir(path.Dir(l.dir)); err != nil {
 		return storageError("deleting a log", err)
 	}
-	if err := l.fs.RemoveAll(away); err != nil {
+	if err := l.remover.remove(l.fs, away); err != nil {
 		return storageError("deleting a log", err)
 	}
 	return nil

@@ -134,7 +134,11 @@ func (c *compaction) choose(upTo int64) (clean, dirty []*segment, err error) {
 // memory goes, and returns the offset up to which it came.
 func (c *compaction) collect(dirty []*segment) (through int64, err error) {
 	last := dirty[len(dirty)-1].end.Load()
-	c.table = newKeyTable(last-dirty[0].base, c.log.memory)
+	memory := c.log.memory
+	if c.config.CompactionMemory > 0 {
+		memory = c.config.CompactionMemory
+	}
+	c.table = newKeyTable(last-dirty[0].base, memory)
 	c.last = make(map[int64]lastOffsets)
 	txns, err := c.abortedIn(dirty)
 	if err != nil {

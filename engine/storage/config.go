@@ -45,6 +45,9 @@ type Config struct {
 	LogAppendTime      bool              // message.timestamp.type=LogAppendTime
 	TimestampBeforeMax time.Duration     // message.timestamp.before.max.ms; Forever: none
 	TimestampAfterMax  time.Duration     // message.timestamp.after.max.ms; Forever: none
+
+	CompactionMemory   int           // log.cleaner.dedupe.buffer.size: bytes for the table of keys; 0: that of Options
+	ProducerExpiration time.Duration // producer.id.expiration.ms; 0: that of Options
 }
 
 // DefaultConfig returns Apache Kafka 4's defaults.

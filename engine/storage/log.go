@@ -37,6 +37,7 @@ type Log struct {
 	clock   clock // of retention and compaction
 	// throttle is of compaction; nil: none.
 	throttle *Throttle
+	remover  *Remover // nil: none
 
 	admin lock // Retain, DeleteRecords, Truncate, Compact's swap, Close, Delete
 	mu    lock // what follows, and every change of the segments
@@ -98,6 +99,7 @@ func newLog(o Options) *Log {
 		memory:   o.CompactionMemory,
 		damage:   damage{tell: o.OnCorrupt, told: map[spot]bool{}},
 		throttle: o.Throttle,
+		remover:  o.Remover,
 		admin:    newLock(),
 		mu:       newLock(),
 		syncing:  newLock(),

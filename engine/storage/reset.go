@@ -75,7 +75,7 @@ func (l *Log) reset(offset int64) error {
 	l.end.Store(offset)
 	l.synced.Store(offset)
 	l.dirty.Store(false)
-	if err := finishReset(l.fs, l.dir, offset, stale); err != nil {
+	if err := finishReset(l.fs, l.remover, l.dir, offset, stale); err != nil {
 		return err
 	}
 	l.stale = stale
@@ -84,7 +84,7 @@ func (l *Log) reset(offset int64) error {
 
 // finishReset makes the files what they are after a reset; a crash at any point
 // leaves it to be done again.
-func finishReset(disk vfs.FS, dir string, offset int64, stale staleRange) error {
+func finishReset(disk vfs.FS, remover *Remover, dir string, offset int64, stale staleRange) error {
 	names, err := disk.List(dir)
 	if err != nil {
 		return err
@@ -94,7 +94,18 @@ func finishReset(disk vfs.FS, dir string, offset int64, stale staleRange) error 
 		if path.Ext(name) == corruptSuffix || !ofOffset && name != epochsFile && name != cleanerFile {
 			continue
 		}
-		if err := disk.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		name = path.Join(dir, name)
+		if path.Ext(name) == logSuffix { // large ones are not deleted while everybody waits
+			if err := disk.Rename(name, name+deletedSuffix); err != nil {
+				return err
+			}
+			if err := remover.remove(disk, name+deletedSuffix); err != nil {
+				return err
+			}
+			continue
+		}
+		// The others at once: new ones may soon have the same names.
+		if err := disk.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -132,5 +143,5 @@ func (r *recovery) finishReset(names []string) error {
 	if err != nil {
 		l.warn("checkpoint left aside: "+truncationFile, err)
 	}
-	return finishReset(l.fs, l.dir, offset, stale.widened(offset, max(r.options.RecoveryPoint, offset)))
+	return finishReset(l.fs, nil, l.dir, offset, stale.widened(offset, max(r.options.RecoveryPoint, offset)))
 }

@@ -37,8 +37,11 @@ func (l *Log) chooseDoomed(now time.Time, highWatermark int64) ([]Deleted, error
 		return nil, err
 	}
 	now = l.clock.at(now)
-	l.producers.expire(now)
 	c := l.Config()
+	if c.ProducerExpiration > 0 {
+		l.producers.expiration = c.ProducerExpiration
+	}
+	l.producers.expire(now)
 	stable := l.LastStable(highWatermark)
 	var doomed []Deleted
 	start, left := l.start.Load(), l.Size()

@@ -155,12 +155,12 @@ func (l *Log) removeFiles(s *segment) error {
 	if err := l.fs.Rename(s.name(logSuffix), s.name(logSuffix+deletedSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, suffix := range append([]string{logSuffix + deletedSuffix}, indexSuffixes...) {
+	for _, suffix := range indexSuffixes {
 		if err := l.fs.Remove(s.name(suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return nil
+	return l.remover.remove(l.fs, s.name(logSuffix+deletedSuffix))
 }
 
 // replayProducers makes the producers' state as of an offset from a snapshot

@@ -27,6 +27,7 @@ func (r *run) franz(name string, opts ...kgo.Opt) *kgo.Client {
 	c, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(r.c.Addresses()...), kgo.Dialer(r.w.Dialer(name)), kgo.DialTimeout(2 * time.Second), kgo.ClientID(name),
 		kgo.RequestTimeoutOverhead(3 * time.Second), kgo.MetadataMinAge(50 * time.Millisecond), kgo.MetadataMaxAge(10 * time.Second),
+		kgo.AlwaysRetryEOF(), // a broker that stops closes connections that it has just accepted
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }),
 	}, opts...)...)
 	if err != nil {
@@ -77,7 +78,7 @@ func (p *producer) send(ctx context.Context) {
 				p.one(int32(partition), rng)
 			}
 		}
-		wait(ctx, rng, 150*time.Millisecond)
+		wait(ctx, rng, 60*time.Millisecond)
 	}
 }
 

@@ -45,7 +45,7 @@ type fault struct {
 var profiles = []profile{
 	{name: "calm", steps: 5, faults: []fault{{1, nothing}}},
 	{name: "clients", steps: 25, linear: stale, faults: []fault{{3, cutClients}, {3, slowClients}, {3, resetClients}, {3, healClients}, {1, churn}}},
-	{name: "power", steps: 8, linear: stale, faults: []fault{{3, powerCut}, {1, killProcess}, {1, restartProcess}, {2, nothing}, {1, resetClients}, {1, powerCutInside}}},
+	{name: "power", steps: 14, linear: stale, faults: []fault{{3, powerCut}, {1, killProcess}, {1, restartProcess}, {2, nothing}, {1, resetClients}, {1, powerCutInside}}},
 	{name: "disks", steps: 12, linear: stale, breaksDisks: true, resets: true, faults: []fault{{3, slowDisk}, {1, failingDisk}, {3, calmDisks}, {1, powerCut}, {1, restartProcess}}},
 	{name: "growth", steps: 25, faults: []fault{{3, newTopic}, {2, morePartitions}, {1, oldTopic}, {2, otherSetting}, {1, deleteSome}, {1, churn}, {1, powerCut}}},
 }
@@ -91,7 +91,7 @@ func resetClients(r *run, _ context.Context, rng *rand.Rand) {
 func healClients(r *run, _ context.Context, rng *rand.Rand) {
 	r.w.Note("heal the links of clients")
 	r.w.Net.Heal()
-	r.w.Weather(time.Duration(rng.Int64N(int64(3*time.Millisecond))), time.Duration(rng.Int64N(int64(time.Millisecond))))
+	r.weather(rng)
 }
 
 // churn lets members of groups come and go.

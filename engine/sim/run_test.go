@@ -69,7 +69,7 @@ func play(ctx context.Context, w *sim.World, p profile) *run {
 	}
 	r := &run{w: w, p: p, c: sim.NewCluster(w, setup)}
 	r.c.Told = r.told
-	w.Weather(time.Duration(rng.Int64N(int64(3*time.Millisecond))), time.Duration(rng.Int64N(int64(time.Millisecond))))
+	r.weather(rng)
 	r.admin = newRaw(w, "admin")
 	defer r.admin.close()
 	defer r.c.Abandon(ctx)
@@ -87,6 +87,14 @@ func play(ctx context.Context, w *sim.World, p profile) *run {
 	}
 	r.finish(ctx, stop)
 	return r
+}
+
+// weather sets how long syncs, and ways between clients and brokers, take: long
+// enough that faults strike while something is under way.
+func (r *run) weather(rng *rand.Rand) {
+	sync := []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond}[rng.IntN(4)]
+	link := []time.Duration{100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond}[rng.IntN(3)]
+	r.w.Weather(sync, link)
 }
 
 // ok says whether no rule was broken so far.

@@ -77,8 +77,8 @@ type Policy struct {
 	Compacted bool          // offsets may be missing
 }
 
-// maxViolations bounds what a Ledger keeps: the first ones tell the most.
-const maxViolations = 50
+// maxViolations bounds what a Ledger keeps of each rule: the first ones tell the most.
+const maxViolations = 5
 
 // Ledger is what happened so far. Its methods may be called from any goroutine.
 type Ledger struct {
@@ -87,6 +87,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	last     int64 // number of the newest event
 	found    []Violation
+	count    map[Rule]int
 	policies map[string]Policy
 	parts    map[Part]*partition
 	sent     map[string]*Sent // by value
@@ -108,7 +109,7 @@ type sourceKey struct {
 // history, for the text of violations and for retention.
 func New(now func() time.Duration) *Ledger {
 	return &Ledger{
-		now: now, policies: map[string]Policy{}, parts: map[Part]*partition{}, sent: map[string]*Sent{},
+		now: now, count: map[Rule]int{}, policies: map[string]Policy{}, parts: map[Part]*partition{}, sent: map[string]*Sent{},
 		leaders: map[leaderKey]leaderSeen{}, gauges: map[sourceKey]int64{}, epochs: map[sourceKey]int32{},
 		polls: map[sourceKey]int64{}, groups: map[groupKey]*group{}, facts: map[string]*fact{},
 	}
@@ -145,7 +146,7 @@ func (l *Ledger) Violations() []Violation {
 }
 
 func (l *Ledger) broken(rule Rule, format string, args ...any) {
-	if len(l.found) < maxViolations {
+	if l.count[rule]++; l.count[rule] <= maxViolations {
 		l.found = append(l.found, Violation{rule, l.now(), fmt.Sprintf(format, args...)})
 	}
 }

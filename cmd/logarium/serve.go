@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/logarium/logarium/engine"
@@ -97,14 +98,16 @@ func (c *serveCmd) serve(ctx context.Context, cluster *engine.Engine, listener n
 		if err != nil {
 			return err
 		}
+		var starting sync.WaitGroup
+		defer starting.Wait()
 		defer demo.Close()
 		config.Demo = demo
 		if cluster.Fresh() || demo.Unfinished() {
-			go func() {
+			starting.Go(func() {
 				if err := demo.Start(ctx); err != nil && ctx.Err() == nil {
 					log.Error("the heart-rate demo did not start", "error", err)
 				}
-			}()
+			})
 		}
 	}
 	srv, err := server.New(config)

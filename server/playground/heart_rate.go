@@ -30,6 +30,8 @@ const (
 	gateways        = 2 // producers
 	monitors        = 2 // members of the consumer group
 	alertBPM        = 100
+	// startTimeout bounds the making of the demo's topics.
+	startTimeout = 15 * time.Second
 	// stopTimeout bounds the removal of what the demo made.
 	stopTimeout = 15 * time.Second
 )
@@ -60,12 +62,16 @@ type HeartRate struct {
 	made    made
 	cancel  context.CancelFunc // nil: not running
 	stopped chan struct{}      // closed when the clients of the last run are closed
-	busy    bool               // a Start or Stop is under way
-	coming  bool               // a Start is under way
+	busy    chan struct{}      // closed when the Start or Stop under way ends; nil: none is
+	coming  context.CancelFunc // breaks the Start under way off; nil: none is
+	closed  bool
 }
 
 // ErrBusy is returned by Start and Stop while another of them is under way.
 var ErrBusy = errors.New("the demo is being started or stopped already; try again in a moment")
+
+// ErrClosed is returned by Start and Stop after Close.
+var ErrClosed = errors.New("the demo is closed")
 
 // NewHeartRate returns the demo, not running.
 func NewHeartRate(cfg Config) (*HeartRate, error) {
@@ -81,7 +87,7 @@ func NewHeartRate(cfg Config) (*HeartRate, error) {
 func (h *HeartRate) Running() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.cancel != nil || h.coming
+	return h.cancel != nil || h.coming != nil
 }
 
 // Offered says whether the console may offer to start the demo.
@@ -100,18 +106,24 @@ func (h *HeartRate) Unfinished() bool {
 	return len(h.made.Topics) > 0
 }
 
-// begin marks a Start or Stop as under way and returns how to end it.
-func (h *HeartRate) begin(start bool) (end func(), err error) {
+// begin marks a Start, which cancel breaks off, or a Stop, without one, as under
+// way and returns how to end it.
+func (h *HeartRate) begin(cancel context.CancelFunc) (end func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.busy {
+	switch {
+	case h.closed:
+		return nil, ErrClosed
+	case h.busy != nil:
 		return nil, ErrBusy
 	}
-	h.busy, h.coming = true, start
+	busy := make(chan struct{})
+	h.busy, h.coming = busy, cancel
 	return func() {
 		h.mu.Lock()
-		h.busy, h.coming = false, false
+		h.busy, h.coming = nil, nil
 		h.mu.Unlock()
+		close(busy)
 	}, nil
 }
 
@@ -119,7 +131,9 @@ func (h *HeartRate) begin(start bool) (end func(), err error) {
 // of the demo, and starts its clients. A topic of the same name that the demo
 // did not make is left alone, and is an error.
 func (h *HeartRate) Start(ctx context.Context) error {
-	end, err := h.begin(true)
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	end, err := h.begin(giveUp)
 	if err != nil {
 		return err
 	}
@@ -156,8 +170,24 @@ func (h *HeartRate) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the clients and leaves what they made.
+// Close stops the clients for good, breaks off a Start or waits for a Stop that
+// is under way, and leaves what they made.
 func (h *HeartRate) Close() {
+	h.mu.Lock()
+	h.closed = true
+	busy := h.busy
+	if h.coming != nil {
+		h.coming()
+	}
+	h.mu.Unlock()
+	if busy != nil {
+		<-busy
+	}
+	h.halt()
+}
+
+// halt stops the clients.
+func (h *HeartRate) halt() {
 	h.mu.Lock()
 	cancel, stopped := h.cancel, h.stopped
 	h.cancel = nil
@@ -170,12 +200,12 @@ func (h *HeartRate) Close() {
 
 // Stop stops the clients and removes the topics and the group that they made.
 func (h *HeartRate) Stop(ctx context.Context) error {
-	end, err := h.begin(false)
+	end, err := h.begin(nil)
 	if err != nil {
 		return err
 	}
 	defer end()
-	h.Close()
+	h.halt()
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	client, err := h.client(AdminClientID)
@@ -214,8 +244,13 @@ func (h *HeartRate) removeMade(ctx context.Context, admin *kadm.Client) error {
 	return h.remember(made{})
 }
 
-// createTopics makes the topics of the demo and remembers their ids.
+// createTopics makes the topics of the demo and remembers their ids. Between
+// the two it is not broken off: a topic that nobody remembers would be in the
+// way of the demo for ever.
 func (h *HeartRate) createTopics(ctx context.Context) error {
+	givenUp := ctx.Err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
 	client, err := h.client(AdminClientID)
 	if err != nil {
 		return err
@@ -229,6 +264,9 @@ func (h *HeartRate) createTopics(ctx context.Context) error {
 		name       string
 		partitions int32
 	}{{beatsTopic, beatsPartitions}, {alertsTopic, 1}} {
+		if err := givenUp(); err != nil {
+			return err
+		}
 		retention := "86400000" // a day is enough for a demo
 		resp, err := admin.CreateTopic(ctx, topic.partitions, -1, map[string]*string{"retention.ms": &retention}, topic.name)
 		switch err = errors.Join(err, resp.Err); {

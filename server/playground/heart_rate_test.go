@@ -3,6 +3,7 @@ package playground
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -183,5 +184,31 @@ func TestMade_DamagedFileIsSaidInWords(t *testing.T) {
 	}
 	if m, err := readMade(name); err != nil || len(m.Topics) != 0 {
 		t.Fatalf("%v %v", m, err)
+	}
+}
+
+// Close during a Start, as by Ctrl-C in the first second, leaves no client
+// behind, and no topic that the demo does not remember.
+func TestHeartRate_CloseBreaksOffAStart(t *testing.T) {
+	ctx := testContext(t)
+	for delay := range 20 {
+		state := filepath.Join(t.TempDir(), "demo.json")
+		seeds := startFake(t)
+		demo := newDemo(t, seeds, state)
+		started := make(chan error, 1)
+		go func() { started <- demo.Start(ctx) }()
+		time.Sleep(time.Duration(delay) * time.Millisecond) // wherever Start is by then
+		demo.Close()
+		if err := <-started; err == nil && demo.Running() {
+			t.Fatalf("after %d ms: the demo runs, though it is closed", delay)
+		}
+		if err := demo.Start(ctx); !errors.Is(err, ErrClosed) {
+			t.Fatalf("a closed demo starts: %v", err)
+		}
+		again := newDemo(t, seeds, state)
+		if err := again.Start(ctx); err != nil {
+			t.Fatalf("after %d ms: the next start: %v", delay, err)
+		}
+		again.Close()
 	}
 }

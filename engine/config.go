@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/logarium/logarium/engine/broker"
 	"github.com/logarium/logarium/engine/event"
@@ -28,8 +29,13 @@ type Config struct {
 	DataDir string
 	// Memory keeps everything in memory instead.
 	Memory bool
-	// FS gives the disk of a broker instead of DataDir, for tests.
+	// FS gives the disk of a broker instead of DataDir, for tests: at Open, and
+	// again each time the broker starts. Broker 0 stands for the process: its
+	// disk holds the journal.
 	FS func(brokerID int32) (vfs.FS, error)
+	// Racks are the racks of the brokers in the order of their ids; brokers
+	// beyond its end have none.
+	Racks []string
 	// Network is what brokers listen on; nil: the real one.
 	Network netx.Network
 	// Durability says what an acknowledgement waits for.
@@ -110,6 +116,38 @@ func (l Listener) advertised(bound string) string {
 	return bound
 }
 
+// rack is the rack of a broker, empty if it has none.
+func (c *Config) rack(id int32) string {
+	if int(id) > len(c.Racks) {
+		return ""
+	}
+	return c.Racks[id-1]
+}
+
+// millis is a setting of time that was given at start, or its default.
+func (c *Config) millis(name string, def time.Duration) time.Duration {
+	n, err := strconv.ParseInt(c.Settings[name], 10, 32)
+	if err != nil || n <= 0 {
+		return def
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+// How soon a broker is missed. The defaults are shorter than Kafka's, of which
+// the comments tell: nothing but a crash keeps a broker of the same process
+// from its heartbeat for long.
+func (c *Config) heartbeatInterval() time.Duration {
+	return c.millis("broker.heartbeat.interval.ms", 150*time.Millisecond) // Kafka: 2 s
+}
+
+func (c *Config) sessionTimeout() time.Duration {
+	return c.millis("broker.session.timeout.ms", 600*time.Millisecond) // Kafka: 9 s
+}
+
+func (c *Config) lagTimeMax() time.Duration {
+	return c.millis("replica.lag.time.max.ms", 10*time.Second) // Kafka: 30 s
+}
+
 func (c *Config) validate() error {
 	if c.Brokers < 1 || c.Brokers > MaxBrokers {
 		return fmt.Errorf("%d brokers: a cluster has 1 to %d", c.Brokers, MaxBrokers)
@@ -119,6 +157,9 @@ func (c *Config) validate() error {
 	}
 	if c.DataDir == "" && !c.Memory && c.FS == nil {
 		return errors.New("no data folder")
+	}
+	if len(c.Racks) > c.Brokers {
+		return fmt.Errorf("%d racks for %d brokers", len(c.Racks), c.Brokers)
 	}
 	if c.Memory {
 		c.Durability = replica.Memory

@@ -5,20 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/logarium/logarium/engine/broker"
-	"github.com/logarium/logarium/engine/controller"
-	"github.com/logarium/logarium/engine/coordinator"
 	"github.com/logarium/logarium/engine/event"
 	"github.com/logarium/logarium/engine/metadata"
-	"github.com/logarium/logarium/engine/replica"
-	"github.com/logarium/logarium/engine/vfs"
+	"github.com/logarium/logarium/engine/netx"
 )
 
 const (
@@ -30,26 +28,19 @@ const (
 
 // Engine is a running cluster.
 type Engine struct {
-	cfg        Config
-	log        *slog.Logger
-	lock       io.Closer // of the data folder; nil in memory
-	fresh      bool
-	controller *controller.Controller
-	nodes      []*node
-	closing    sync.Once
-	closeErr   error
-	closed     chan struct{}
-}
+	cfg      Config
+	log      *slog.Logger
+	lock     io.Closer // of the data folder; nil in memory
+	fresh    bool
+	links    *netx.Links
+	unwatch  func() // of links
+	progress *broker.Progress
+	nodes    []*node // node i has id i+1
 
-// node is one broker with all that is its own.
-type node struct {
-	id        int32
-	fs        vfs.FS
-	listeners []broker.Listener
-	addresses []metadata.Listener // what clients are told, in the order of listeners
-	replicas  *replica.Set
-	groups    *coordinator.Groups
-	broker    *broker.Broker
+	closing  atomic.Bool
+	once     sync.Once
+	closeErr error
+	closed   chan struct{}
 }
 
 // Open binds the listeners, opens the data and starts the brokers. It starts
@@ -58,103 +49,84 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, closed: make(chan struct{})}
-	for _, step := range []func(context.Context) error{e.listen, e.openDisks, e.openController, e.startBrokers} {
+	e := &Engine{
+		cfg: cfg, log: cfg.Logger, links: netx.NewLinks(), progress: broker.NewProgress(), closed: make(chan struct{}),
+	}
+	for i := range cfg.Brokers {
+		n := &node{engine: e, id: int32(i + 1), state: Starting, incarnation: metadata.NewUUID()}
+		for _, l := range cfg.Listeners {
+			address, err := l.address(i)
+			if err != nil {
+				return nil, err
+			}
+			n.binds = append(n.binds, bind{l.Name, address})
+		}
+		e.nodes = append(e.nodes, n)
+	}
+	e.unwatch = e.links.Watch(e.tell)
+	for _, step := range []func(context.Context) error{e.listen, e.openDisks, e.openJournal, e.openControllers, e.openReplicas, e.startBrokers} {
 		if err := step(ctx); err != nil {
-			return nil, errors.Join(err, e.Close(context.WithoutCancel(ctx)))
+			return nil, errors.Join(err, e.abandon())
 		}
 	}
 	return e, nil
 }
 
+// tell tells the controllers whom the links say to be down, or up again.
+func (e *Engine) tell(id int32, down bool) {
+	for _, n := range e.nodes {
+		c := n.controller.Load()
+		switch {
+		case n.id == id || c == nil:
+		case down:
+			c.Lost(id)
+		default:
+			c.Found(id)
+		}
+	}
+}
+
+// each does something to all nodes at the same time.
+func (e *Engine) each(do func(*node) error) error {
+	var g errgroup.Group
+	errs := make([]error, len(e.nodes))
+	for i, n := range e.nodes {
+		g.Go(func() error {
+			errs[i] = do(n)
+			return nil
+		})
+	}
+	_ = g.Wait() // the goroutines put their errors into errs
+	return errors.Join(errs...)
+}
+
 // listen binds every listener of every broker, before any file is touched.
 func (e *Engine) listen(ctx context.Context) error {
-	for i := range e.cfg.Brokers {
-		n := &node{id: int32(i + 1)}
-		e.nodes = append(e.nodes, n)
-		for _, l := range e.cfg.Listeners {
-			address, err := l.address(i)
-			if err != nil {
-				return err
-			}
-			bound, err := e.cfg.Network.Listen(ctx, address)
-			if err != nil {
-				return &ListenError{Listener: l.Name, Address: address, Err: err}
-			}
-			n.listeners = append(n.listeners, broker.Listener{Name: l.Name, Listener: bound})
-			host, port, err := net.SplitHostPort(bound.Addr().String())
-			if err != nil {
-				return fmt.Errorf("the listener %s got the address %s: %w", l.Name, bound.Addr(), err)
-			}
-			number, err := strconv.ParseUint(port, 10, 16)
-			if err != nil {
-				return fmt.Errorf("the listener %s got the port %s: %w", l.Name, port, err)
-			}
-			n.addresses = append(n.addresses, metadata.Listener{Name: l.Name, Host: l.advertised(host), Port: int32(number)})
-		}
-	}
-	return nil
-}
-
-// openDisks locks the data folder and opens each broker's part of it.
-func (e *Engine) openDisks(context.Context) error {
-	open := e.cfg.FS
-	switch {
-	case open != nil:
-	case e.cfg.Memory:
-		open = func(int32) (vfs.FS, error) { return vfs.NewMem(), nil }
-	default:
-		root, err := vfs.OS(e.cfg.DataDir)
-		if err != nil {
-			return &DataError{Dir: e.cfg.DataDir, Err: err}
-		}
-		if e.lock, err = root.Lock(lockFile); err != nil {
-			return &DataError{Dir: e.cfg.DataDir, Err: err}
-		}
-		open = func(id int32) (vfs.FS, error) {
-			return vfs.OS(e.logDir(id))
-		}
-	}
 	for _, n := range e.nodes {
-		var err error
-		if n.fs, err = open(n.id); err != nil {
-			return &DataError{Dir: e.cfg.DataDir, Err: err}
+		if err := n.listen(ctx); err != nil {
+			return err
 		}
 	}
-	_, err := e.nodes[0].fs.Stat(metadataDir)
-	e.fresh = errors.Is(err, fs.ErrNotExist)
 	return nil
 }
 
-// logDir is the folder of a broker, absolute where that can be told, empty in
-// memory.
-func (e *Engine) logDir(id int32) string {
-	if e.cfg.DataDir == "" || e.cfg.Memory {
-		return ""
+// openControllers starts the quorum: the most advanced voter stands for
+// election, and the others hear of it.
+func (e *Engine) openControllers(ctx context.Context) error {
+	campaign, err := e.prepareControllers()
+	if err != nil {
+		return err
 	}
-	dir := filepath.Join(e.cfg.DataDir, fmt.Sprintf("broker-%d", id))
-	if absolute, err := filepath.Abs(dir); err == nil {
-		return absolute
-	}
-	return dir
-}
-
-// openController opens the metadata log on the first broker.
-func (e *Engine) openController(ctx context.Context) error {
 	var brokers []metadata.Broker
 	for _, n := range e.nodes {
-		brokers = append(brokers, metadata.Broker{ID: n.id, Listeners: n.addresses})
+		brokers = append(brokers, n.self())
 	}
-	first := e.nodes[0]
-	var err error
-	e.controller, err = controller.Open(ctx, controller.Config{
-		ID: first.id, Voters: []int32{first.id}, FS: first.fs, Dir: metadataDir,
-		Brokers: brokers, StaticDefaults: e.cfg.Settings, Hub: e.cfg.Events, Logger: e.log, SessionTimeout: -1,
-	})
-	if err != nil {
-		return fmt.Errorf("opening the metadata log: %w", err)
+	for _, n := range e.nodes {
+		if err := n.openController(ctx, brokers, n.id == campaign); err != nil {
+			return err
+		}
 	}
-	for _, topic := range e.controller.Image().Topics() {
+	for _, topic := range e.nodes[0].controller.Load().Image().Topics() {
 		for _, p := range topic.Partitions {
 			for _, id := range p.Replicas {
 				if int(id) > e.cfg.Brokers {
@@ -166,69 +138,54 @@ func (e *Engine) openController(ctx context.Context) error {
 	return nil
 }
 
-// startBrokers opens the replicas and starts serving clients.
-func (e *Engine) startBrokers(context.Context) error {
-	for _, n := range e.nodes {
-		var err error
-		if n.replicas, err = replica.Open(replica.Config{
-			BrokerID: n.id, FS: n.fs, Durability: e.cfg.Durability, Hub: e.cfg.Events, Logger: e.log,
-		}); err != nil {
-			return fmt.Errorf("opening the logs of broker %d: %w", n.id, err)
-		}
-		n.groups = coordinator.NewGroups(coordinator.Config{BrokerID: n.id, Hub: e.cfg.Events, Logger: e.log})
+func (e *Engine) openReplicas(context.Context) error {
+	return e.each(func(n *node) error { return n.openReplicas() })
+}
+
+// startBrokers opens the logs and starts serving clients.
+func (e *Engine) startBrokers(ctx context.Context) error {
+	err := e.each(func(n *node) error { return n.startBroker(ctx, true) })
+	if err != nil {
+		return err
 	}
 	for _, n := range e.nodes {
-		var err error
-		if n.broker, err = broker.Start(broker.Config{
-			ID: n.id, Listeners: n.listeners, Controller: e.controller, Replicas: n.replicas, Groups: n.groups,
-			Hub: e.cfg.Events, Logger: e.log, Limits: e.cfg.Limits, LogDir: e.logDir(n.id),
-		}); err != nil {
-			return fmt.Errorf("starting broker %d: %w", n.id, err)
-		}
+		n.mu.Lock()
+		n.state = Running
+		n.mu.Unlock()
 	}
 	return nil
 }
 
-// Close stops taking requests, lets those under way end until ctx does, and
-// closes all files so that the next start needs no recovery. A second call
-// waits for the first and returns its error.
-func (e *Engine) Close(ctx context.Context) error {
-	e.closing.Do(func() {
-		defer close(e.closed)
-		e.closeErr = e.close(ctx)
-	})
-	<-e.closed
-	return e.closeErr
+// maxVoters is how many brokers have a vote in the metadata quorum: with three,
+// one may be down.
+const maxVoters = 3
+
+// voters are the brokers that have a vote: three, or one where there are fewer,
+// since two are no safer than one.
+func (e *Engine) voters() []int32 {
+	if len(e.nodes) < 100 {
+		return []int32{1}
+	}
+	return []int32{1, 2, 3}
 }
 
-func (e *Engine) close(ctx context.Context) error {
-	var errs []error
-	for _, n := range e.nodes {
-		if n.broker != nil {
-			errs = append(errs, n.broker.Close(ctx))
-			continue
-		}
-		for _, l := range n.listeners {
-			errs = append(errs, l.Listener.Close())
-		}
+// learners are the other brokers.
+func (e *Engine) learners() (ids []int32) {
+	for _, n := range e.nodes[len(e.voters()):] {
+		ids = append(ids, n.id)
 	}
-	for _, n := range e.nodes {
-		if n.groups != nil {
-			n.groups.Close()
-		}
-	}
-	if e.controller != nil {
-		errs = append(errs, e.controller.Close())
-	}
-	for _, n := range e.nodes {
-		if n.replicas != nil {
-			errs = append(errs, n.replicas.Close(true))
+	return ids
+}
+
+// hasQuorum says whether enough voters run to decide anything.
+func (e *Engine) hasQuorum() bool {
+	up := 0
+	for _, id := range e.voters() {
+		if e.node(id).controller.Load() != nil && !e.links.Paused(id) {
+			up++
 		}
 	}
-	if e.lock != nil {
-		errs = append(errs, e.lock.Close())
-	}
-	return errors.Join(errs...)
+	return up > len(e.voters())/2
 }
 
 // Bootstrap returns the address of each broker on the first listener.
@@ -247,12 +204,20 @@ func (e *Engine) Events() *event.Hub { return e.cfg.Events }
 // Fresh says whether there was no data before Open.
 func (e *Engine) Fresh() bool { return e.fresh }
 
-// Ready returns nil while every broker takes requests.
+// Ready returns nil while every broker runs that is meant to: one that was
+// stopped, killed or paused on purpose is as it should be.
 func (e *Engine) Ready() error {
-	select {
-	case <-e.closed:
-		return errors.New("the brokers are stopped")
-	default:
-		return nil
+	if e.closing.Load() {
+		return ErrClosed
 	}
+	var errs []error
+	for _, n := range e.nodes {
+		switch state, cause := n.current(); state {
+		case Failed:
+			errs = append(errs, fmt.Errorf("broker %d has failed: %w", n.id, cause))
+		case Starting:
+			errs = append(errs, fmt.Errorf("broker %d is starting", n.id))
+		}
+	}
+	return errors.Join(errs...)
 }

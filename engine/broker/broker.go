@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -16,6 +17,7 @@ import (
 	"github.com/logarium/logarium/engine/controller"
 	"github.com/logarium/logarium/engine/coordinator"
 	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/metadata"
 	"github.com/logarium/logarium/engine/replica"
 )
 
@@ -26,16 +28,28 @@ type Listener struct {
 	net.Listener
 }
 
-// Config is what a broker needs to start. Logger may be nil; everything else
-// is required. What is passed in stays the caller's to close, after the broker.
+// Config is what a broker needs to start. What has no remark is required. What
+// is passed in stays the caller's to close, after the broker.
 type Config struct {
-	ID         int32
+	// Self is what the broker registers as: ID, Rack, Listeners, Incarnation.
+	Self metadata.Broker
+	// Enrolled says that the first active controller of the process registers
+	// it: see controller.Config.Brokers.
+	Enrolled bool
+	// Clean says that its last run ended in order; see controller.Registration.
+	Clean bool
+	// HeartbeatInterval is the time between two heartbeats
+	// (broker.heartbeat.interval.ms); 150 ms if 0. SessionTimeout is after how
+	// long without one the broker is taken for dead
+	// (broker.session.timeout.ms); 600 ms if 0.
+	HeartbeatInterval, SessionTimeout time.Duration
+
 	Listeners  []Listener
 	Controller *controller.Controller
 	Replicas   *replica.Set
 	Groups     *coordinator.Groups
 	Hub        *event.Hub
-	Logger     *slog.Logger
+	Logger     *slog.Logger // nil: none
 	Limits     Limits
 	LogDir     string // where the logs are, as clients are told; empty: "memory"
 	Gate       *Gate  // what pauses the broker; nil: nothing does
@@ -46,6 +60,7 @@ type Config struct {
 // Broker serves Kafka's protocol for one broker.
 type Broker struct {
 	id       int32
+	self     metadata.Broker
 	meta     *controller.Controller
 	replicas *replica.Set
 	groups   *coordinator.Groups
@@ -61,11 +76,16 @@ type Broker struct {
 
 	producerIDs producerIDs
 
-	gate      *Gate
-	cut       context.Context // ends when the broker's connections are cut
-	cutAll    context.CancelFunc
-	progress  *Progress
-	follower  *follower
+	gate     *Gate
+	cut      context.Context // ends when the broker's connections are cut
+	cutAll   context.CancelFunc
+	progress *Progress
+	follower *follower
+	applied  atomic.Int64 // offset of the image that the broker has followed to
+
+	life                              lifecycle
+	heartbeatInterval, sessionTimeout time.Duration
+
 	unwatch   func() // ends what the follower is told
 	listeners []Listener
 	accepting sync.WaitGroup
@@ -77,35 +97,57 @@ type Broker struct {
 	closing bool
 }
 
-// Start follows the metadata and begins to accept clients.
-func Start(cfg Config) (*Broker, error) {
+// Start registers the broker, follows the metadata and begins to accept
+// clients. It returns when the logs are open; AwaitUnfenced waits until the
+// broker takes part in the cluster.
+func Start(ctx context.Context, cfg Config) (*Broker, error) {
+	b, err := newBroker(cfg)
+	if err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.Background())
+	b.life.stop = stop
+	if err = b.enrol(ctx, cfg.Enrolled, cfg.Clean); err == nil {
+		err = b.follow(b.cut)
+	}
+	if err != nil {
+		stop()
+		b.cutAll()
+		return nil, err
+	}
+	go b.live(run)
+	for _, l := range cfg.Listeners {
+		b.accepting.Go(func() { b.accept(l) })
+	}
+	b.hub.Emit(event.State{Kind: event.BrokerStarted, Broker: b.id, Partition: -1, Text: b.advertised()})
+	return b, nil
+}
+
+func newBroker(cfg Config) (*Broker, error) {
 	if cfg.Controller == nil || cfg.Replicas == nil || cfg.Groups == nil || cfg.Hub == nil {
 		return nil, errors.New("broker: Controller, Replicas, Groups and Hub are required")
 	}
 	if len(cfg.Listeners) == 0 {
 		return nil, errors.New("broker: no listener")
 	}
+	orDefault(&cfg.HeartbeatInterval, 150*time.Millisecond)
+	orDefault(&cfg.SessionTimeout, 600*time.Millisecond)
+	orDefault(&cfg.Gate, new(Gate))
+	orDefault(&cfg.Progress, NewProgress())
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := &Broker{
-		id: cfg.ID, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
-		log: cfg.Logger.With("broker", cfg.ID), logDir: cmp.Or(cfg.LogDir, "memory"), limits: cfg.Limits.withDefaults(), listeners: cfg.Listeners,
-		conns: map[*conn]struct{}{}, perIP: map[string]int{}, gate: cfg.Gate, progress: cfg.Progress,
+		id: cfg.Self.ID, self: cfg.Self, meta: cfg.Controller, replicas: cfg.Replicas, groups: cfg.Groups, hub: cfg.Hub,
+		log: cfg.Logger.With("broker", cfg.Self.ID), logDir: cmp.Or(cfg.LogDir, "memory"), limits: cfg.Limits.withDefaults(),
+		listeners: cfg.Listeners, conns: map[*conn]struct{}{}, perIP: map[string]int{}, gate: cfg.Gate, progress: cfg.Progress,
+		heartbeatInterval: cfg.HeartbeatInterval, sessionTimeout: cfg.SessionTimeout,
 	}
-	orDefault(&b.gate, new(Gate))
-	orDefault(&b.progress, NewProgress())
+	b.life.wake = make(chan struct{}, 1)
+	b.life.unfenced, b.life.shutDown, b.life.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	b.cut, b.cutAll = context.WithCancel(context.Background())
 	b.sessions = newFetchSessions(b.limits)
 	b.memory = semaphore.NewWeighted(int64(b.limits.QueuedRequestBytes))
-	if err := b.follow(b.cut); err != nil {
-		b.cutAll()
-		return nil, err
-	}
-	for _, l := range cfg.Listeners {
-		b.accepting.Go(func() { b.accept(l) })
-	}
-	b.hub.Emit(event.State{Kind: event.BrokerStarted, Broker: b.id, Partition: -1, Text: b.advertised()})
 	return b, nil
 }
 
@@ -119,10 +161,11 @@ func (b *Broker) advertised() string {
 	return b.listeners[0].Addr().String()
 }
 
-// Close stops accepting, lets the requests in hand be answered until ctx ends,
+// Shut stops accepting, lets the requests in hand be answered until ctx ends,
 // and closes all connections. A ctx that has ended already cuts them at once.
-// What Config holds stays open. It does nothing after another Close or Kill.
-func (b *Broker) Close(ctx context.Context) error {
+// The broker stays registered until Close. It does nothing after another Shut
+// or Kill.
+func (b *Broker) Shut(ctx context.Context) error {
 	if !b.begin((*conn).drain) {
 		return nil
 	}
@@ -138,28 +181,41 @@ func (b *Broker) Close(ctx context.Context) error {
 		b.each((*conn).kill)
 		<-done
 	}
-	b.cutAll()
+	return err
+}
+
+// Close is Shut, and then the broker neither sends heartbeats nor follows the
+// metadata any more. What Config holds stays open.
+func (b *Broker) Close(ctx context.Context) error {
+	err := b.Shut(ctx)
 	b.unwatch()
-	<-b.follower.ended
-	b.progress.forget(b.id)
+	b.end()
 	b.hub.Emit(event.State{Kind: event.BrokerStopped, Broker: b.id, Partition: -1})
 	return err
 }
 
+// end ends the broker's own goroutines.
+func (b *Broker) end() {
+	b.life.stop()
+	b.cutAll()
+	<-b.life.ended
+	<-b.follower.ended
+	b.progress.forget(b.id)
+}
+
 // Kill ends the broker as the loss of power would, as far as clients can tell:
-// their connections are reset, and no answer goes out any more. It cuts a Close
+// their connections are reset, and no answer goes out any more. It cuts a Shut
 // that is under way short. What Config holds stays open; the controller, which
 // is to be closed next, may still call a function that does nothing.
 func (b *Broker) Kill() error {
 	first := b.begin((*conn).reset)
 	b.cutAll()
-	if !first { // a Close is under way
+	if !first { // a Shut is under way
 		b.each((*conn).reset)
 	}
 	err := b.closeListeners()
 	b.serving.Wait()
-	<-b.follower.ended
-	b.progress.forget(b.id)
+	b.end()
 	b.hub.Emit(event.State{Kind: event.BrokerKilled, Broker: b.id, Partition: -1})
 	return err
 }

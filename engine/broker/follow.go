@@ -91,5 +91,6 @@ func (b *Broker) apply(s step) error {
 	}
 	b.electCoordinators(s.image, s.delta)
 	b.progress.set(b.id, s.image.Offset(), b.gate)
+	b.moved(s.image)
 	return nil
 }

@@ -100,8 +100,8 @@ func startNode(t testing.TB, o nodeOptions) *testNode {
 	n.replicas, err = replica.Open(replica.Config{BrokerID: 1, FS: o.fs, Hub: n.hub, Logger: logger, Durability: o.durability})
 	must(t, err)
 	n.groups = coordinator.NewGroups(coordinator.Config{BrokerID: 1, Hub: n.hub, Logger: logger})
-	n.broker, err = Start(Config{
-		ID: 1, Listeners: []Listener{{"PLAINTEXT", l}}, Controller: n.controller, Replicas: n.replicas,
+	n.broker, err = Start(t.Context(), Config{
+		Self: brokers[0], Enrolled: true, Listeners: []Listener{{"PLAINTEXT", l}}, Controller: n.controller, Replicas: n.replicas,
 		Groups: n.groups, Hub: n.hub, Logger: logger, Limits: o.limits,
 	})
 	must(t, err)

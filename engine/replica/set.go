@@ -94,6 +94,9 @@ func every(ctx context.Context, interval time.Duration, fn func(context.Context)
 	}
 }
 
+// Clean says whether the last run of the broker ended with Close(true).
+func (s *Set) Clean() bool { return s.last.clean }
+
 // Partition returns a replica by its topic's name: UNKNOWN_TOPIC_OR_PARTITION
 // if the cluster has no such partition, NOT_LEADER_OR_FOLLOWER if another
 // broker has it.

@@ -121,12 +121,14 @@ func (e *Engine) openControllers(ctx context.Context) error {
 	for _, n := range e.nodes {
 		brokers = append(brokers, n.self())
 	}
-	for _, n := range e.nodes {
-		if err := n.openController(ctx, brokers, n.id == campaign); err != nil {
-			return err
-		}
+	if err := e.each(func(n *node) error { return n.openController(ctx, brokers, n.id == campaign) }); err != nil {
+		return err
 	}
-	for _, topic := range e.nodes[0].controller.Load().Image().Topics() {
+	first := e.nodes[0].controller.Load()
+	if err := first.Await(ctx, func(img *metadata.Image) bool { b, _ := img.Broker(1); return b.Incarnation == brokers[0].Incarnation }); err != nil {
+		return err
+	}
+	for _, topic := range first.Image().Topics() {
 		for _, p := range topic.Partitions {
 			for _, id := range p.Replicas {
 				if int(id) > e.cfg.Brokers {
@@ -163,7 +165,7 @@ const maxVoters = 3
 // voters are the brokers that have a vote: three, or one where there are fewer,
 // since two are no safer than one.
 func (e *Engine) voters() []int32 {
-	if len(e.nodes) < 100 {
+	if len(e.nodes) < maxVoters {
 		return []int32{1}
 	}
 	return []int32{1, 2, 3}

@@ -178,14 +178,10 @@ func (n *node) closeListeners() error {
 // openController starts the node's part of the quorum.
 func (n *node) openController(ctx context.Context, brokers []metadata.Broker, campaign bool) error {
 	e := n.engine
-	if first := e.nodes[0]; len(e.voters()) == 1 && n != first {
-		n.controller.Store(first.controller.Load())
-		return nil
-	}
 	c, err := controller.Open(ctx, controller.Config{
-		ID: n.id, Voters: e.voters(), FS: n.fs, Dir: metadataDir, Peers: controllerPeers{e, n.id},
-		Brokers: brokers, Campaign: campaign, StaticDefaults: e.cfg.Settings, MaxReplicationFactor: 1,
-		SessionTimeout: -1, Hub: e.cfg.Events, Logger: e.log,
+		ID: n.id, Voters: e.voters(), Learners: e.learners(), FS: n.fs, Dir: metadataDir, Peers: controllerPeers{e, n.id},
+		Brokers: brokers, Campaign: campaign, StaticDefaults: e.cfg.Settings, MaxReplicationFactor: e.cfg.Brokers,
+		SessionTimeout: e.cfg.sessionTimeout(), Hub: e.cfg.Events, Logger: e.log,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the metadata log of broker %d: %w", n.id, err)
@@ -262,7 +258,7 @@ func (n *node) shut(ctx context.Context) error {
 	if s := n.replicas.Swap(nil); s != nil {
 		errs = append(errs, s.Close(true))
 	}
-	if c := n.controller.Swap(nil); c != nil && (len(n.engine.voters()) > 1 || n.id == 1) {
+	if c := n.controller.Swap(nil); c != nil {
 		errs = append(errs, c.Close())
 	}
 	n.engine.links.SetDown(n.id, true)
@@ -287,7 +283,7 @@ func (n *node) cut() {
 	if n.groups != nil {
 		n.groups.Close()
 	}
-	if c := n.controller.Swap(nil); c != nil && (len(n.engine.voters()) > 1 || n.id == 1) {
+	if c := n.controller.Swap(nil); c != nil {
 		_ = c.Close()
 	}
 	n.setOffline(true)

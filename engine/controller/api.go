@@ -35,8 +35,8 @@ type Config struct {
 	Hub       *event.Hub
 	Logger    *slog.Logger
 	// TickInterval is the unit of raft's clock, 50 ms if 0: an election starts
-	// after 10 to 19 ticks without a leader's word. A single voter and a learner
-	// have no clock.
+	// after 10 to 19 ticks without a leader's word. Who is alone and who is a
+	// learner has no clock.
 	TickInterval time.Duration
 	// SessionTimeout is how long a broker counts as alive without a heartbeat
 	// (broker.session.timeout.ms); 0: as that setting says; negative: for ever.

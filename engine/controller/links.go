@@ -75,9 +75,17 @@ func (c *Controller) Found(id int32) { c.links.set(id, false) }
 // linksChanged acts on what was lost and found.
 func (c *Controller) linksChanged() {
 	lost := c.links.snapshot()
+	var found []int32
+	for id := range c.lost {
+		if !lost[id] {
+			found = append(found, id)
+		}
+	}
+	c.lost = lost
 	if c.failed != nil {
 		return
 	}
+	c.greet(found...)
 	if c.lead.ready {
 		c.fenceLost(lost)
 	}
@@ -92,6 +100,24 @@ func (c *Controller) linksChanged() {
 		c.standSoon(lost)
 	case status.Lead == raft.None && !c.campaign.at.IsZero():
 		c.standSoon(lost) // whoever was found may vote
+	}
+}
+
+// greet has the leader go on with a member that was out of reach, without
+// waiting for its next heartbeat: raft does so when it is answered.
+func (c *Controller) greet(members ...int32) {
+	for _, id := range members {
+		m := &raftpb.Message{Type: raftpb.MsgHeartbeatResp.Enum(), From: new(uint64(c.cfg.ID)), To: new(uint64(id)), Term: new(uint64(0))}
+		switch {
+		case id == c.cfg.ID:
+		case c.lead.elected:
+			m.From, m.To = m.To, m.From
+			c.step(func() error { return c.node.Step(m) })
+		default:
+			if err := c.send(m); err != nil {
+				c.cfg.Logger.Warn("cannot greet another controller", "error", err)
+			}
+		}
 	}
 }
 

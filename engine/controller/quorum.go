@@ -69,6 +69,7 @@ type Controller struct {
 	followed map[uint64]followed // while leading: when others were heard of
 	applied  uint64              // index of the last entry in the image
 	failed   error               // what ended this member; it answers, but does no more
+	lost     map[int32]bool      // as last seen
 	campaign alarm               // when to stand for election, while there is no leader
 	judge    alarm               // when to look at the sessions
 	balance  alarm               // when to look at the preferred leaders
@@ -309,16 +310,14 @@ func (c *Controller) run() {
 	defer close(c.stopped)
 	defer c.drain()
 	var ticks <-chan time.Time
-	switch {
-	case len(c.cfg.Voters) == 1 && c.voter:
-		c.step(c.node.Campaign)
-	case c.voter:
+	if c.voter && !c.alone {
 		t := time.NewTicker(c.cfg.TickInterval)
 		defer t.Stop()
 		ticks = t.C
-		if c.cfg.Campaign {
-			c.campaign.set(time.Now())
-		}
+	}
+	c.greet(slices.Concat(c.cfg.Voters, c.cfg.Learners)...)
+	if c.voter && (c.cfg.Campaign || len(c.cfg.Voters) == 1) {
+		c.stand()
 	}
 	for c.turn(ticks) {
 	}

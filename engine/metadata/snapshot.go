@@ -40,6 +40,27 @@ func ReadImage(b []byte, static map[string]string) (*Image, error) {
 	return img, nil
 }
 
+// ReadClusterID returns the cluster's id of an image that AppendTo wrote, empty
+// if it has none, without reading all of it.
+func ReadClusterID(b []byte) (string, error) {
+	r := reader{b: b}
+	r.uvarint()
+	r.int64()
+	first := r.take(r.uvarint())
+	if r.err != nil {
+		return "", fmt.Errorf("head of the image: %w", r.err)
+	}
+	rec, err := decodeRecord(first)
+	if err != nil {
+		return "", err
+	}
+	c, ok := rec.(ClusterRecord)
+	if !ok {
+		return "", nil
+	}
+	return c.ClusterID, nil
+}
+
 // Records returns records that build the image from an empty one.
 func (i *Image) Records() []Record {
 	var recs []Record

@@ -94,7 +94,7 @@ func startNode(t testing.TB, o nodeOptions) *testNode {
 	}
 	n.controller, err = controller.Open(context.Background(), controller.Config{
 		ID: 1, Voters: []int32{1}, FS: o.fs, Hub: n.hub, Logger: logger, StaticDefaults: o.settings,
-		Brokers: brokers, SessionTimeout: -1,
+		Brokers: brokers, SessionTimeout: -1, MaxReplicationFactor: len(brokers),
 	})
 	must(t, err)
 	n.replicas, err = replica.Open(replica.Config{BrokerID: 1, FS: o.fs, Hub: n.hub, Logger: logger, Durability: o.durability})

@@ -31,7 +31,7 @@ const (
 
 // Parts are all parts, in the order in which they are shown.
 func Parts() []Part {
-	return []Part{PartSegments, PartBatches, PartRecords, PartIndexes, PartEntries, PartProducers, PartEpochs, PartTxns, PartMetadata}
+	return []Part{PartSegments, PartBatches, PartRecords, PartIndexes, PartEntries, PartProducers, PartEpochs, PartTxns, PartMetadata, PartJournal}
 }
 
 // DumpOptions say what to show and how.
@@ -57,7 +57,7 @@ func Dump(ctx context.Context, o DumpOptions, out func(Item) error) (err error) 
 			return err
 		}
 	}
-	return nil
+	return d.journal(f)
 }
 
 // DumpSegment gives out the batches of one segment file, of Logarium or of

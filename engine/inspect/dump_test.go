@@ -175,7 +175,7 @@ func TestDump_FieldsAreDocumented(t *testing.T) {
 		inspect.BrokerItem{}, inspect.PartitionItem{}, inspect.SegmentItem{}, inspect.FileItem{}, inspect.BatchItem{}, inspect.RecordItem{},
 		inspect.DamageItem{}, inspect.IndexItem{}, inspect.IndexEntryItem{}, inspect.TimeIndexEntryItem{}, inspect.ProducerItem{},
 		inspect.TransactionItem{}, inspect.EpochItem{}, inspect.UnreadableItem{}, inspect.MetadataSnapshotItem{}, inspect.MetadataFrameItem{},
-		inspect.MetadataEntryItem{}, inspect.MetadataRecordItem{}, inspect.Finding{}, inspect.Report{},
+		inspect.MetadataEntryItem{}, inspect.JournalFileItem{}, inspect.JournalEntryItem{}, inspect.MetadataRecordItem{}, inspect.Finding{}, inspect.Report{},
 	} {
 		section := regexp.MustCompile("(?s)\n### `" + item.Kind() + "`\n(.*?)(\n#|$)").FindSubmatch(doc)
 		if section == nil {

@@ -34,6 +34,7 @@ const (
 	CheckTopic     Check = "topic"     // the log is of a topic, and at a place, that the metadata has
 	CheckReplicas  Check = "replicas"  // replicas are equal up to the high watermark
 	CheckMetadata  Check = "metadata"  // the metadata log is whole and the same on all controllers
+	CheckJournal   Check = "journal"   // the journal is whole, and goes on where the logs end
 	CheckBroker    Check = "broker"    // the files of a broker's folder
 	CheckFile      Check = "file"      // a file is one that belongs there
 )

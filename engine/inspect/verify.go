@@ -33,6 +33,9 @@ func Verify(ctx context.Context, o Options, out func(Item) error) (_ Report, err
 		}
 		v.checkpoints(b)
 	}
+	if err := v.journal(); err != nil {
+		return v.report, err
+	}
 	if err := v.replicas(); err != nil {
 		return v.report, err
 	}
@@ -51,11 +54,15 @@ type verifier struct {
 	failed error // of out
 	ends   map[*logFolder]scanned
 	buf    []byte
+	// journaled says that there is a journal: what was acknowledged is in it or
+	// in the logs.
+	journaled bool
 }
 
 // scanned is what a scan of a log's segments found.
 type scanned struct {
 	first, end  int64 // offsets: of the oldest segment, after the last batch
+	reach       int64 // end, once the journal is put into the log
 	start       int64 // the first that can be read
 	cleaned     int64 // compacted up to here
 	compacted   bool

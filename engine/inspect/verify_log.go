@@ -45,6 +45,7 @@ func (v *verifier) log(l *logFolder) error {
 		return err
 	}
 	c.bounds()
+	c.reach = c.end
 	v.ends[l] = c.scanned
 	return nil
 }

@@ -49,11 +49,21 @@ func (v *verifier) sameTopic(logs []*logFolder) []*logFolder {
 	if v.image == nil {
 		return logs
 	}
-	t := v.image.Topic(logs[0].topic)
-	return slices.DeleteFunc(slices.Clone(logs), func(l *logFolder) bool {
-		id, err := storage.ReadTopicID(v.fs, l.dir)
-		return t == nil || err != nil || metadata.UUID(id) != t.ID
-	})
+	return slices.DeleteFunc(slices.Clone(logs), func(l *logFolder) bool { return v.topicOf(l) == nil })
+}
+
+// topicOf is the topic that a log is of by its id, nil if the metadata has
+// none, or not under this name.
+func (v *verifier) topicOf(l *logFolder) *metadata.Topic {
+	if v.image == nil {
+		return nil
+	}
+	id, err := storage.ReadTopicID(v.fs, l.dir)
+	t := v.image.TopicByID(metadata.UUID(id))
+	if err != nil || t == nil || t.Name != l.topic {
+		return nil
+	}
+	return t
 }
 
 // inSync checks that each in-sync replica has all up to the high watermark.
@@ -72,10 +82,14 @@ func (v *verifier) inSync(key logKey, logs []*logFolder, mark int64) {
 		}
 		end := int64(0)
 		if at := slices.IndexFunc(logs, func(l *logFolder) bool { return l.broker == b }); at >= 0 {
-			end = v.ends[logs[at]].end
+			end = v.ends[logs[at]].reach
 		}
 		if end < mark {
-			v.find(Finding{Severity: v.harsh(b), Check: CheckReplicas, Broker: id, Topic: key.topic, Partition: &key.index,
+			sev := v.harsh(b)
+			if v.journaled {
+				sev = Problem
+			}
+			v.find(Finding{Severity: sev, Check: CheckReplicas, Broker: id, Topic: key.topic, Partition: &key.index,
 				Detail: fmt.Sprintf("the replica is in sync, and ends at %d below the high watermark, %d", end, mark)})
 		}
 	}

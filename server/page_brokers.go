@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,7 @@ func (v *brokersView) rows() []page.BrokerRow {
 }
 
 // skew says by how much each broker has more or less than the mean, where it is
-// a tenth or more.
+// a tenth or more, and not just what is left of a division.
 func skew(rows []page.BrokerRow, of func(*page.BrokerRow) (int, *string)) {
 	sum := 0
 	for i := range rows {
@@ -135,7 +136,7 @@ func skew(rows []page.BrokerRow, of func(*page.BrokerRow) (int, *string)) {
 	mean := float64(sum) / float64(len(rows))
 	for i := range rows {
 		n, words := of(&rows[i])
-		if percent := (float64(n) - mean) / mean * 100; percent >= 10 || percent <= -10 {
+		if percent := (float64(n) - mean) / mean * 100; math.Abs(percent) >= 10 && math.Abs(float64(n)-mean) > 1 {
 			*words = strings.Replace(fmt.Sprintf("%+.0f %%", percent), "-", "−", 1)
 		}
 	}

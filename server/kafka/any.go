@@ -12,6 +12,10 @@ import (
 // not answer, and a page must not wait for it.
 const patience = 250 * time.Millisecond
 
+// onePatience bounds a question that one certain broker must answer: one that
+// does not must not keep the others' answers from the page.
+const onePatience = 1500 * time.Millisecond
+
 // anyOf asks a question that any broker can answer, and that changes nothing.
 // It asks one broker, after patience all of them, and returns the first answer.
 func (c *Cluster) anyOf(ctx context.Context, ask func() kmsg.Request) (kmsg.Response, error) {

@@ -69,6 +69,8 @@ func (c Capabilities) Why(f Feature) string {
 // Capabilities asks the brokers what they can do.
 func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 	return c.caps.get(ctx, capabilitiesAge, func(ctx context.Context) (Capabilities, error) {
+		ctx, cancel := context.WithTimeout(ctx, onePatience)
+		defer cancel()
 		versions, err := c.admin.ApiVersions(ctx)
 		if err != nil {
 			return Capabilities{}, explain(err)

@@ -98,18 +98,22 @@ func (c *Cluster) settings(ctx context.Context, kind kmsg.ConfigResourceType, na
 	if why := caps.Why(FeatureConfigs); why != "" {
 		return nil, &Error{Text: why}
 	}
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	req := kmsg.NewPtrDescribeConfigsRequest()
-	req.IncludeSynonyms, req.IncludeDocumentation = true, true
-	for _, name := range resources {
-		r := kmsg.NewDescribeConfigsRequestResource()
-		r.ResourceType, r.ResourceName, r.ConfigNames = kind, name, names
-		req.Resources = append(req.Resources, r)
-	}
-	resp, err := req.RequestWith(ctx, c.client)
+	answer, err := c.askSettings(ctx, kind, func() kmsg.Request {
+		req := kmsg.NewPtrDescribeConfigsRequest()
+		req.IncludeSynonyms, req.IncludeDocumentation = true, true
+		for _, name := range resources {
+			r := kmsg.NewDescribeConfigsRequestResource()
+			r.ResourceType, r.ResourceName, r.ConfigNames = kind, name, names
+			req.Resources = append(req.Resources, r)
+		}
+		return req
+	})
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
+	}
+	resp, ok := answer.(*kmsg.DescribeConfigsResponse)
+	if !ok {
+		return nil, &Error{Text: "the cluster answered something else than settings"}
 	}
 	out := make(map[string]described, len(resp.Resources))
 	for _, r := range resp.Resources {
@@ -121,6 +125,18 @@ func (c *Cluster) settings(ctx context.Context, kind kmsg.ConfigResourceType, na
 		out[r.ResourceName] = d
 	}
 	return out, nil
+}
+
+// askSettings asks for settings: of a broker that broker alone, which must not
+// keep a page waiting; of topics any broker.
+func (c *Cluster) askSettings(ctx context.Context, kind kmsg.ConfigResourceType, ask func() kmsg.Request) (kmsg.Response, error) {
+	if kind != kmsg.ConfigResourceTypeBroker {
+		return c.anyOf(ctx, ask)
+	}
+	ctx, cancel := context.WithTimeout(ctx, onePatience)
+	defer cancel()
+	resp, err := c.client.Request(ctx, ask())
+	return resp, explain(err)
 }
 
 func settingOf(kind kmsg.ConfigResourceType, c kmsg.DescribeConfigsResponseResourceConfig) Setting {

@@ -76,7 +76,7 @@ func explain(err error) error {
 		first := shards.Errs[0]
 		return &Error{Text: fmt.Sprintf("broker %d: %v", first.Broker.NodeID, explain(first.Err)), err: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Text: fmt.Sprintf("the cluster did not answer within %v", deadline), err: err}
+		return &Error{Text: "the cluster did not answer in time", err: err}
 	case errors.Is(err, context.Canceled):
 		return &Error{Text: "the request was cancelled", err: err}
 	case errors.As(err, &network) && network.Addr == nil:

@@ -127,10 +127,6 @@ func (c *Cluster) Sizes(ctx context.Context) Sizes {
 	return Sizes{index: index}
 }
 
-// dirsPatience bounds the question to one broker: one that does not answer
-// must not keep the others' figures from the page.
-const dirsPatience = 1500 * time.Millisecond
-
 func (c *Cluster) readSizes(ctx context.Context) (sizeIndex, error) {
 	index := sizeIndex{
 		replicas: make(map[int32]map[TopicPartition]int64), dirs: make(map[int32][]LogDir), failed: make(map[int32]error),
@@ -139,7 +135,7 @@ func (c *Cluster) readSizes(ctx context.Context) (sizeIndex, error) {
 	if err != nil {
 		return index, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dirsPatience)
+	ctx, cancel := context.WithTimeout(ctx, onePatience)
 	defer cancel()
 	var (
 		wg sync.WaitGroup

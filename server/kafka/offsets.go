@@ -57,7 +57,7 @@ func (c *Cluster) OffsetsAt(ctx context.Context, ms int64, topics ...Topic) Offs
 // offsets asks the leaders. A partition whose leader did not answer carries the
 // reason.
 func (c *Cluster) offsets(ctx context.Context, timestamp int64, topics []Topic) Offsets {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, onePatience)
 	defer cancel()
 	out := make(Offsets)
 	req := kmsg.NewPtrListOffsetsRequest()

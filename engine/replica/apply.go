@@ -61,7 +61,7 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 	errs = append(errs, s.open(img, added))
 	s.publish(added)
 	for _, p := range added {
-		errs = append(errs, p.update(&img.TopicByID(p.id).Partitions[p.index], first))
+		errs = append(errs, p.update(&img.TopicByID(p.id).Partitions[p.index], true))
 	}
 	for _, c := range d.PartitionsChanged {
 		if p := s.held(c.Topic.ID, c.Partition); p != nil && c.Old != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/logarium/logarium/engine/metadata"
 )
 
-// update brings the replica to what the image says of its partition. first is
-// set while the Set is being opened.
-func (p *Partition) update(mp *metadata.Partition, first bool) error {
+// update brings the replica to what the image says of its partition. fresh is
+// set where the replica was made or opened just now.
+func (p *Partition) update(mp *metadata.Partition, fresh bool) error {
 	p.counters.InSync.Store(slices.Contains(mp.ISR, p.set.cfg.BrokerID))
 	if p.log == nil {
 		return nil
@@ -31,7 +31,7 @@ func (p *Partition) update(mp *metadata.Partition, first bool) error {
 	case leads:
 		return p.lead(mp)
 	}
-	p.resign(mp, first)
+	p.resign(mp, fresh)
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (p *Partition) lead(mp *metadata.Partition) error {
 
 // resign ends the leadership, if there was one, and follows who leads now, if
 // anybody does; writing is held.
-func (p *Partition) resign(mp *metadata.Partition, first bool) {
+func (p *Partition) resign(mp *metadata.Partition, fresh bool) {
 	p.unfollow()
 	p.mu.Lock()
 	led := p.led != nil
@@ -119,7 +119,7 @@ func (p *Partition) resign(mp *metadata.Partition, first bool) {
 	if p.following = p.set.fetchers.follow(p, mp.Leader, mp.LeaderEpoch); p.following == nil {
 		return
 	}
-	if !first || !slices.Contains(mp.ISR, p.set.cfg.BrokerID) {
+	if !fresh || !slices.Contains(mp.ISR, p.set.cfg.BrokerID) {
 		p.emit(event.State{Kind: event.FollowerStarted, Epoch: mp.LeaderEpoch, A: p.log.End(), B: int64(mp.Leader)})
 	}
 }

@@ -119,14 +119,11 @@ func (p *Partition) agreedEnd(d *EpochEnd) int64 {
 		return min(d.Offset, end)
 	}
 	epoch, ends := p.log.EpochEnd(d.Epoch)
-	switch {
-	case epoch < 0: // older than all that is here, or newer than the last record
+	if epoch < 0 { // newer than the last record here
 		return min(d.Offset, end)
-	case epoch != d.Epoch:
-		// The leader has an epoch in between that is not here: what is here of
-		// the older one ends where the next began. The leader is asked again.
-		return min(ends, end)
 	}
+	// Where epoch is an older one, the leader is asked again: it may have parted
+	// from it even earlier.
 	return min(d.Offset, ends, end)
 }
 

@@ -45,11 +45,11 @@ func (p *Partition) shrink() (watch bool) {
 	out := map[int32]bool{}
 	for i := range l.remotes {
 		r := &l.remotes[i]
-		if !r.inSync || r.end >= end {
+		if r.end >= end || !r.inSync && !p.set.joining(r) {
 			continue
 		}
 		watch = true
-		if r.behind(end, now, p.set.cfg.LagTimeMax) {
+		if r.inSync && r.behind(end, now, p.set.cfg.LagTimeMax) {
 			out[r.id] = true
 		}
 	}
@@ -269,8 +269,8 @@ func (s *Set) brokerEpoch() int64 {
 	return -1
 }
 
-// lagging are the partitions led here that have replicas in the ISR which are
-// behind, or were when somebody looked last. While there is none nothing runs.
+// lagging are the partitions led here that have replicas which are behind and
+// hold up the high watermark, or were when somebody looked last. While there is none nothing runs.
 type lagging struct {
 	mu     sync.Mutex
 	parts  []*Partition
@@ -313,7 +313,9 @@ func (s *Set) watchLag(ctx context.Context) {
 			if p.shrink() {
 				s.lag.watch(p)
 			}
+			told := p.rise() // nobody waits any longer for a replica that no longer joins
 			p.mu.Unlock()
+			told.tell(nil)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -33,6 +34,8 @@ type rig struct {
 	asked  int           // AlterPartitions calls
 	answer func() error  // of AlterPartitions before it does anything; nil: none
 	delay  time.Duration // of AlterPartitions
+	refuse bool          // AlterPartitions does
+	deaf   bool          // ReplicaFailed fails
 	failed []PartitionID // that ReplicaFailed told of
 	broken bool          // a log has failed for good: no clean end is expected
 }
@@ -264,6 +267,8 @@ func (c rigCluster) AlterPartitions(ctx context.Context, epoch int64, proposals 
 		}
 		now := &t.Partitions[p.Index]
 		switch {
+		case r.refuse:
+			out[i].Err = kerr.IneligibleReplica
 		case now.LeaderEpoch != p.LeaderEpoch || now.Leader != c.from:
 			out[i].Err = kerr.FencedLeaderEpoch
 		case now.PartitionEpoch != p.PartitionEpoch:
@@ -280,6 +285,9 @@ func (c rigCluster) ReplicaFailed(_ context.Context, parts []PartitionID) error 
 	r := c.r
 	r.ruling.lock()
 	defer r.ruling.unlock()
+	if r.deaf {
+		return errors.New("no controller")
+	}
 	r.failed = append(r.failed, parts...)
 	for _, id := range parts {
 		now := &r.world.img.TopicByID(id.Topic).Partitions[id.Index]

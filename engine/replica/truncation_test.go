@@ -260,6 +260,36 @@ func TestRepair_LastReplicaStays(t *testing.T) {
 	})
 }
 
+// As long as others count on a replica, for the controller could not be told,
+// what it has is not dropped.
+func TestRepair_WaitsForTheController(t *testing.T) {
+	inRig(t, 2, Config{LagTimeMax: time.Hour}, func(t *testing.T, r *rig) {
+		r.topic("t", nil, 1, 2)
+		p := r.at(2, "t")
+		r.put(r.at(1, "t"), 5)
+		time.Sleep(time.Second)
+		r.ruling.lock()
+		r.deaf = true
+		r.ruling.unlock()
+		r.disks[2].Inject(vfs.Fault{Op: vfs.OpSync, Path: "t-0/*", Err: errors.New("no"), Times: 1})
+		_, err := add(r.at(1, "t"), 1)
+		must(t, err)
+		time.Sleep(time.Minute)
+		if p.log.Failed() == nil || p.End() < 5 || len(r.isr("t")) != 2 {
+			t.Fatalf("failed: %v, the log ends at %d, ISR %v", p.log.Failed(), p.End(), r.isr("t"))
+		}
+		r.ruling.lock()
+		r.deaf = false
+		r.ruling.unlock()
+		time.Sleep(time.Minute)
+		r.put(r.at(1, "t"), 1)
+		r.caughtUp("t", 1, 2)
+		if p.log.Failed() != nil || len(r.isr("t")) != 2 {
+			t.Fatalf("failed: %v, ISR %v", p.log.Failed(), r.isr("t"))
+		}
+	})
+}
+
 // A flipped bit in the leader's file is found when a follower or a client reads
 // it: another replica leads, and the damaged one is fetched anew.
 func TestRepair_FlippedBit(t *testing.T) {

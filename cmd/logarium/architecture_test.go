@@ -126,6 +126,7 @@ var importRules = []importRule{
 		deny: []string{"engine"},
 	},
 	{why: "storage knows one log", in: []string{"engine/storage"}, deny: []string{"engine"}, allow: []string{"engine/batch", "engine/vfs", "engine/event"}},
+	{why: "the journal knows entries, not logs", in: []string{"engine/journal"}, deny: []string{"engine"}, allow: []string{"engine/event", "engine/journal", "engine/vfs"}},
 	{
 		why: "the broker is above them", in: []string{"engine/controller", "engine/coordinator", "engine/replica", "engine/storage"},
 		deny: []string{"engine/broker"},

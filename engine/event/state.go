@@ -9,7 +9,7 @@ type Kind string
 const (
 	BrokerStarted     Kind = "broker.started"      // Broker; Text is the advertised address
 	BrokerStopped     Kind = "broker.stopped"      // Broker
-	BrokerFailed      Kind = "broker.failed"       // Broker; Text is the cause (disk failure, crash)
+	BrokerFailed      Kind = "broker.failed"       // Broker, -1 for the journal of all; Text is the cause (disk failure, crash)
 	BrokerKilled      Kind = "broker.killed"       // Broker; as by power: connections cut, nothing flushed
 	BrokerPaused      Kind = "broker.paused"       // Broker; it neither reads nor answers
 	BrokerResumed     Kind = "broker.resumed"      // Broker
@@ -33,6 +33,7 @@ const (
 	LogTruncated      Kind = "log.truncated"       // Topic, Partition, Broker; A end before, B end after
 	LogCompacted      Kind = "log.compacted"       // Topic, Partition, Broker; A bytes before, B bytes after
 	LogRecovered      Kind = "log.recovered"       // Topic, Partition, Broker; A bytes cut from the tail
+	JournalDamaged    Kind = "journal.damaged"     // A bytes that had been synced and cannot be read; Text says where
 	ClientConnected   Kind = "client.connected"    // Broker, ClientID; Text is the software name and version
 	ClientGone        Kind = "client.disconnected" // Broker, ClientID
 	GroupCreated      Kind = "group.created"       // Group

@@ -116,6 +116,8 @@ func logSentence(e *event.State, on string) string {
 		return fmt.Sprintf("%s was truncated from offset %d to %d", on, e.A, e.B)
 	case event.LogCompacted:
 		return fmt.Sprintf("%s was compacted from %d to %d bytes", on, e.A, e.B)
+	case event.JournalDamaged:
+		return "The journal is damaged: " + e.Text
 	case event.LogRecovered:
 		if e.A == 0 {
 			return fmt.Sprintf("%s was recovered: nothing lost", on)

@@ -88,7 +88,7 @@ func startNode(t testing.TB, o nodeOptions) *testNode {
 	must(t, err)
 	number, err := strconv.Atoi(port)
 	must(t, err)
-	brokers := []metadata.Broker{{ID: 1, Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: host, Port: int32(number)}}}}
+	brokers := []metadata.Broker{{ID: 1, Incarnation: metadata.NewUUID(), Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: host, Port: int32(number)}}}}
 	for i := range o.others {
 		brokers = append(brokers, metadata.Broker{ID: int32(i + 2), Rack: "far", Listeners: []metadata.Listener{{Name: "PLAINTEXT", Host: "other.example", Port: int32(i + 1)}}})
 	}

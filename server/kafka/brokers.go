@@ -101,6 +101,8 @@ func (c *Cluster) Fenced(ctx context.Context) (map[int32]Broker, error) {
 	if caps.Why(FeatureFenced) != "" {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, onePatience) // without a quorum nobody may answer
+	defer cancel()
 	resp, err := c.anyOf(ctx, func() kmsg.Request {
 		req := kmsg.NewPtrDescribeClusterRequest()
 		req.IncludeFencedBrokers = true

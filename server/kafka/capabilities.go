@@ -66,42 +66,55 @@ func (c Capabilities) Why(f Feature) string {
 	return ""
 }
 
-// Capabilities asks the brokers what they can do.
+// Capabilities asks the brokers what they can do. Where they do not answer, what
+// they could do before holds on: a cluster in trouble must not be slow to look
+// at for want of what has not changed.
 func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 	return c.caps.get(ctx, capabilitiesAge, func(ctx context.Context) (Capabilities, error) {
-		ctx, cancel := context.WithTimeout(ctx, onePatience)
-		defer cancel()
-		versions, err := c.admin.ApiVersions(ctx)
-		if err != nil {
-			return Capabilities{}, explain(err)
+		caps, err := c.askCapabilities(ctx)
+		if known := c.lastCaps.Load(); err != nil && known != nil {
+			return *known, nil
 		}
-		var caps Capabilities
-		var firstErr error
-		for _, v := range versions.Sorted() {
-			if v.Err != nil {
-				firstErr = v.Err
-				continue
-			}
-			offered := make(map[int16]int16)
-			v.EachKeySorted(func(key, _, top int16) { offered[key] = top })
-			if caps.max == nil {
-				caps.max, caps.Version = offered, guess(v.VersionGuess())
-				continue
-			}
-			for key, top := range caps.max {
-				other, ok := offered[key]
-				if !ok {
-					delete(caps.max, key)
-				} else {
-					caps.max[key] = min(top, other)
-				}
-			}
+		if err == nil {
+			c.lastCaps.Store(&caps)
 		}
-		if caps.max == nil {
-			return Capabilities{}, explain(firstErr)
-		}
-		return caps, nil
+		return caps, err
 	})
+}
+
+func (c *Cluster) askCapabilities(ctx context.Context) (Capabilities, error) {
+	ctx, cancel := context.WithTimeout(ctx, onePatience)
+	defer cancel()
+	versions, err := c.admin.ApiVersions(ctx)
+	if err != nil {
+		return Capabilities{}, explain(err)
+	}
+	var caps Capabilities
+	var firstErr error
+	for _, v := range versions.Sorted() {
+		if v.Err != nil {
+			firstErr = v.Err
+			continue
+		}
+		offered := make(map[int16]int16)
+		v.EachKeySorted(func(key, _, top int16) { offered[key] = top })
+		if caps.max == nil {
+			caps.max, caps.Version = offered, guess(v.VersionGuess())
+			continue
+		}
+		for key, top := range caps.max {
+			other, ok := offered[key]
+			if !ok {
+				delete(caps.max, key)
+			} else {
+				caps.max[key] = min(top, other)
+			}
+		}
+	}
+	if caps.max == nil {
+		return Capabilities{}, explain(firstErr)
+	}
+	return caps, nil
 }
 
 // guess leaves out what is no version: "between v1.0 and v1.1", "not even v0.8".

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -41,10 +42,12 @@ type Cluster struct {
 	seeds  []string
 	log    *slog.Logger
 
-	met    met
-	caps   cached[Capabilities]
-	groups cached[map[string]*Group]
-	sizes  cached[sizeIndex]
+	met  met
+	caps cached[Capabilities]
+
+	lastCaps atomic.Pointer[Capabilities] // the newest that were told
+	groups   cached[map[string]*Group]
+	sizes    cached[sizeIndex]
 }
 
 // Open prepares a connection; it does not wait for the cluster to answer.

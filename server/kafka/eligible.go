@@ -23,6 +23,8 @@ func (c *Cluster) Eligible(ctx context.Context, topic string) (map[int32]Eligibl
 	if caps.Why(FeatureEligible) != "" {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, onePatience) // without a quorum nobody may answer
+	defer cancel()
 	out := make(map[int32]Eligible)
 	var cursor *kmsg.DescribeTopicPartitionsRequestCursor
 	for {

@@ -36,6 +36,8 @@ func (c *Cluster) Quorum(ctx context.Context) (Quorum, error) {
 	if why := caps.Why(FeatureQuorum); why != "" {
 		return Quorum{}, &Error{Text: why}
 	}
+	ctx, cancel := context.WithTimeout(ctx, onePatience) // without a quorum nobody may answer
+	defer cancel()
 	resp, err := c.anyOf(ctx, func() kmsg.Request {
 		req := kmsg.NewPtrDescribeQuorumRequest()
 		rt := kmsg.NewDescribeQuorumRequestTopic()

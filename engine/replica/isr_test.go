@@ -181,7 +181,7 @@ func TestISR_WhoIsRefusedHoldsUpNothing(t *testing.T) {
 		if p.HighWatermark() != 1 {
 			t.Fatalf("high watermark %d: it does not wait for who joins", p.HighWatermark())
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(11 * time.Second)
 		if p.HighWatermark() != 2 {
 			t.Fatalf("high watermark %d: it waits for ever", p.HighWatermark())
 		}

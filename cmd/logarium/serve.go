@@ -89,6 +89,7 @@ func (c *serveCmd) serve(ctx context.Context, cluster *engine.Engine, listener n
 		AllowedHosts: c.ConsoleHosts,
 		Version:      buildVersion(),
 		Ready:        cluster.Ready,
+		Brokers:      brokers{cluster},
 		Durability:   c.promised(),
 		Notices:      c.notices(),
 		Logger:       log,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/logarium/logarium/engine/broker"
 	"github.com/logarium/logarium/engine/event"
+	"github.com/logarium/logarium/engine/journal"
 	"github.com/logarium/logarium/engine/metadata"
 	"github.com/logarium/logarium/engine/netx"
 )
@@ -35,7 +36,8 @@ type Engine struct {
 	links    *netx.Links
 	unwatch  func() // of links
 	progress *broker.Progress
-	nodes    []*node // node i has id i+1
+	nodes    []*node          // node i has id i+1
+	journal  *journal.Journal // nil: there is none
 
 	closing  atomic.Bool
 	once     sync.Once

@@ -199,7 +199,7 @@ func (n *node) openController(ctx context.Context, brokers []metadata.Broker, ca
 func (n *node) openReplicas() error {
 	e := n.engine
 	set, err := replica.Open(replica.Config{
-		BrokerID: n.id, FS: n.fs, Durability: e.cfg.Durability, Peers: replicaPeers{e, n.id},
+		BrokerID: n.id, FS: n.fs, Durability: e.cfg.Durability, Journal: e.journal, Peers: replicaPeers{e, n.id},
 		Cluster: cluster{n}, LagTimeMax: e.cfg.lagTimeMax(), Hub: e.cfg.Events, Logger: e.log,
 	})
 	if err != nil {

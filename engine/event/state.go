@@ -33,6 +33,8 @@ const (
 	LogTruncated      Kind = "log.truncated"       // Topic, Partition, Broker; A end before, B end after
 	LogCompacted      Kind = "log.compacted"       // Topic, Partition, Broker; A bytes before, B bytes after
 	LogRecovered      Kind = "log.recovered"       // Topic, Partition, Broker; A bytes cut from the tail
+	DiskFull          Kind = "disk.full"           // Broker; records cannot be appended until there is space; Text is the cause
+	DiskFree          Kind = "disk.free"           // Broker; there is space again
 	JournalDamaged    Kind = "journal.damaged"     // A bytes that had been synced and cannot be read; Text says where
 	ClientConnected   Kind = "client.connected"    // Broker, ClientID; Text is the software name and version
 	ClientGone        Kind = "client.disconnected" // Broker, ClientID

@@ -59,6 +59,9 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		}
 	}
 	errs = append(errs, s.open(img, added))
+	if first {
+		errs = append(errs, s.redo(added))
+	}
 	s.publish(added)
 	for _, p := range added {
 		errs = append(errs, p.update(&img.TopicByID(p.id).Partitions[p.index], true))

@@ -46,6 +46,10 @@ func (p *Partition) await(w commitWaiter) {
 	case p.led == nil:
 		p.mu.Unlock()
 		w.fn(errNotLeader)
+	case p.journaling != nil && p.journaling.fault != nil:
+		err := p.journaling.fault
+		p.mu.Unlock()
+		w.fn(err)
 	case w.acks && p.underMinISR():
 		p.mu.Unlock()
 		w.fn(errTooFewAfter)

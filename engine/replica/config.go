@@ -20,8 +20,10 @@ const (
 	// OS commits what the operating system has: it outlives the process and
 	// not the machine. Logs are synced within FlushInterval.
 	OS
-	// Memory is OS for an FS that is not on disk, whose syncs do nothing.
+	// Memory commits at once and never syncs.
 	Memory
+	// Always is Group with a sync for each batch on its own.
+	Always
 )
 
 // Config is what a Set needs to open. FS and Hub are required; a zero interval
@@ -30,15 +32,20 @@ type Config struct {
 	BrokerID   int32
 	FS         vfs.FS // the broker's folder
 	Durability Durability
-	// Journal is where leaders write to with durability Group; nil: each log is
-	// synced on its own.
+	// Journal is where leaders write to with durability Group and Always; nil:
+	// each log is synced on its own. With any durability it may have what logs
+	// lack after a crash.
 	Journal *journal.Journal
-	Hub     *event.Hub
-	Logger  *slog.Logger
+	// BulkBytes is how much a partition with one replica must be given during one
+	// sync of the journal to be synced in its log instead; default 1 MiB, below
+	// 0: never.
+	BulkBytes int
+	Hub       *event.Hub
+	Logger    *slog.Logger
 	// Syncers is how many logs are synced at the same time; default 4.
 	Syncers int
-	// FlushInterval is how long, with durability OS, an append may wait for its
-	// sync (flush.ms); default 1 s.
+	// FlushInterval is how long an append that commits do not wait for may wait
+	// for its sync, where the topic's flush.ms says nothing; default 1 s.
 	FlushInterval time.Duration
 	// RetentionInterval is how often old segments are looked for
 	// (log.retention.check.interval.ms); default 30 s (Kafka: 5 min).
@@ -83,6 +90,7 @@ func orDefault[T comparable](v *T, def T) {
 func (c Config) withDefaults() Config {
 	orDefault(&c.Syncers, 4)
 	orDefault(&c.FlushInterval, time.Second)
+	orDefault(&c.BulkBytes, 1<<20)
 	orDefault(&c.RetentionInterval, 30*time.Second)
 	orDefault(&c.CompactionInterval, 15*time.Second)
 	orDefault(&c.CheckpointInterval, time.Minute)

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"container/heap"
 	"sync"
 	"time"
 )
@@ -9,25 +10,22 @@ import (
 // time; what is appended meanwhile goes into its next sync. There is no fixed
 // delay: syncs run back to back as long as there is something to sync.
 type flusher struct {
-	cfg     Config
-	mu      sync.Mutex // for queue and head
+	mu      sync.Mutex // for queue, head and later
 	queue   []*Partition
-	head    int           // of the queue
+	head    int // of the queue
+	later   dueList
 	wakeup  chan struct{} // one token for an idle syncer
+	sooner  chan struct{} // tells that what is due first has changed
 	closing chan struct{}
 	done    sync.WaitGroup
 }
 
 func startFlusher(cfg Config) *flusher {
-	f := &flusher{cfg: cfg, wakeup: make(chan struct{}, cfg.Syncers), closing: make(chan struct{})}
-	switch cfg.Durability {
-	case Group:
-		for range cfg.Syncers {
-			f.done.Go(f.sync)
-		}
-	default:
-		f.done.Go(f.syncLazily)
+	f := &flusher{wakeup: make(chan struct{}, cfg.Syncers), sooner: make(chan struct{}, 1), closing: make(chan struct{})}
+	for range cfg.Syncers {
+		f.done.Go(f.sync)
 	}
+	f.done.Go(f.wait)
 	return f
 }
 
@@ -64,7 +62,7 @@ func (f *flusher) add(p *Partition) {
 // run syncs a partition that was taken from the queue.
 func (f *flusher) run(p *Partition) {
 	p.flush.Store(syncing)
-	p.sync()
+	_ = p.sync() // whom it concerns has been told
 	if !p.flush.CompareAndSwap(syncing, synced) {
 		p.flush.Store(queued)
 		f.enqueue(p)
@@ -108,26 +106,68 @@ func (f *flusher) sync() {
 	}
 }
 
-// syncLazily syncs FlushInterval after the first append since the last time.
-func (f *flusher) syncLazily() {
+// dueList is a heap of partitions that are to be synced at a time.
+type dueList []dueSync
+
+type dueSync struct {
+	at time.Time
+	p  *Partition
+}
+
+func (d dueList) Len() int           { return len(d) }
+func (d dueList) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+func (d dueList) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *dueList) Push(x any)        { *d = append(*d, x.(dueSync)) }
+func (d *dueList) Pop() any {
+	last := len(*d) - 1
+	x := (*d)[last]
+	(*d)[last] = dueSync{}
+	*d = (*d)[:last]
+	return x
+}
+
+// addWithin has a partition synced within a time, unless it is to be already.
+func (f *flusher) addWithin(p *Partition, within time.Duration) {
+	if p.flushDue.Swap(true) {
+		return
+	}
+	f.mu.Lock()
+	heap.Push(&f.later, dueSync{time.Now().Add(within), p})
+	first := f.later[0].p == p
+	f.mu.Unlock()
+	if first {
+		select {
+		case f.sooner <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait queues partitions when they are due. While none is, it has no timer.
+func (f *flusher) wait() {
+	pause := time.NewTimer(time.Hour)
+	defer pause.Stop()
 	for {
-		select {
-		case <-f.closing:
-			return
-		case <-f.wakeup:
-		}
-		pause := time.NewTimer(f.cfg.FlushInterval)
-		select {
-		case <-f.closing:
-			pause.Stop()
-			return
-		case <-pause.C:
-		}
 		f.mu.Lock()
-		n := len(f.queue) - f.head
+		now := time.Now()
+		for len(f.later) > 0 && !f.later[0].at.After(now) {
+			p := heap.Pop(&f.later).(dueSync).p
+			f.mu.Unlock()
+			p.flushDue.Store(false)
+			f.add(p)
+			f.mu.Lock()
+		}
+		if len(f.later) > 0 {
+			pause.Reset(f.later[0].at.Sub(now))
+		} else {
+			pause.Stop()
+		}
 		f.mu.Unlock()
-		for range n { // what is queued meanwhile waits for the next time
-			f.run(f.next())
+		select {
+		case <-f.closing:
+			return
+		case <-f.sooner:
+		case <-pause.C:
 		}
 	}
 }
@@ -140,12 +180,12 @@ func (f *flusher) close() {
 
 // sync makes what was appended durable, and commits it if that is what commits
 // wait for. A log that failed to sync is never synced again.
-func (p *Partition) sync() {
+func (p *Partition) sync() error {
 	p.mu.Lock()
 	skip := p.failed || p.down.Load() != nil
 	p.mu.Unlock()
 	if skip {
-		return
+		return p.log.Failed()
 	}
 	_, err := p.log.Sync()
 	var told waiters
@@ -160,4 +200,5 @@ func (p *Partition) sync() {
 	}
 	p.mu.Unlock()
 	told.tell(outcome)
+	return outcome
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -20,41 +21,50 @@ func (p *Partition) Append(batches []byte, from storage.Origin, acks int16) (sto
 		return storage.Appended{}, err
 	}
 	p.writing.lock()
-	a, told, err := p.appendLocked(batches, from, acks)
+	a, told, due, err := p.appendLocked(batches, from, acks)
 	p.writing.unlock()
 	told.tell(err)
+	if due && acks != -1 && err == nil { // with acks -1 the commit waits
+		err = p.sync()
+	}
 	return a, err
 }
 
 // appendLocked does it; writing is held. Those that it returns are to be told
-// the error that it returns.
-func (p *Partition) appendLocked(batches []byte, from storage.Origin, acks int16) (a storage.Appended, told waiters, err error) {
+// the error that it returns; due says that flush.messages is reached.
+func (p *Partition) appendLocked(batches []byte, from storage.Origin, acks int16) (a storage.Appended, told waiters, due bool, err error) {
 	if err := p.Serves(); err != nil {
-		return a, nil, err
+		return a, nil, false, err
 	}
 	if acks == -1 {
 		p.mu.Lock()
 		few := p.led == nil || p.underMinISR()
 		p.mu.Unlock()
 		if few {
-			return a, nil, errTooFew
+			return a, nil, false, errTooFew
 		}
 	}
 	now := time.Now()
 	a, err = p.log.Append(batches, storage.AppendOptions{LeaderEpoch: p.epoch.Load(), Now: now, Origin: from})
 	if err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			p.set.full(err)
+		}
 		if p.log.Failed() == nil {
-			return a, nil, err
+			return a, nil, false, err
 		}
 		err = storageError(err)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return a, p.broken(err), err
+		return a, p.broken(err), false, err
 	}
 	if a.Duplicate {
-		return a, nil, nil
+		return a, nil, false, nil
 	}
-	p.persist(batches, a)
+	if p.set.isFull.Load() {
+		p.set.full(nil)
+	}
+	due = p.persist(batches, a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recent.add(a.Last, now)
@@ -62,7 +72,7 @@ func (p *Partition) appendLocked(batches []byte, from storage.Origin, acks int16
 	p.counters.BytesIn.Add(int64(a.Bytes))
 	p.count(a)
 	p.tellFollowers(a.First)
-	return a, p.rise(), nil
+	return a, p.rise(), due, nil
 }
 
 // count accounts for an append; mu is held.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -31,6 +32,7 @@ type Partition struct {
 	ended      atomic.Bool             // closed or deleted
 	damaged    atomic.Bool             // to be repaired: it follows nobody
 	flush      atomic.Int32            // syncState
+	flushDue   atomic.Bool             // to be synced within flush.ms
 
 	// writing is held over what changes the log's end or the role of the
 	// replica, so that a leader appends in order and in its own epoch. Order:
@@ -50,6 +52,16 @@ type Partition struct {
 	fetches   []*Waiter
 	lows      []lowWaiter
 	recent    recent
+
+	journaling    *journaling   // of the last leader epoch of this replica
+	direct        bool          // appends are synced in the log instead
+	redone        redone        // what Open's log got from the journal
+	flushMessages int64         // flush.messages
+	flushWithin   time.Duration // flush.ms; negative: not set
+	counted       int64         // log end when uncounted was last added to
+	uncounted     int64         // records since the last sync
+	heldFrom      int64         // with OS, what is from here on commits when all is synced up to
+	heldTo        int64         // here
 }
 
 func newPartition(s *Set, t *metadata.Topic, index int32) *Partition {
@@ -222,7 +234,7 @@ func (p *Partition) open(c settings, last lastRun) error {
 	if err != nil {
 		return err
 	}
-	p.log, p.minISR = l, c.minISR
+	p.log, p.minISR, p.flushMessages, p.flushWithin = l, c.minISR, c.flushMessages, c.flushInterval
 	hw := min(max(last.watermarks[p.dir()], l.Start()), l.End())
 	p.hw.Store(hw)
 	if found.BytesCut > 0 {
@@ -254,7 +266,7 @@ func (p *Partition) configure(c settings) {
 	}
 	p.log.SetConfig(c.log)
 	p.mu.Lock()
-	p.minISR = c.minISR
+	p.minISR, p.flushMessages, p.flushWithin = c.minISR, c.flushMessages, c.flushInterval
 	var done, few waiters
 	if p.led != nil {
 		if done = p.rise(); p.underMinISR() {

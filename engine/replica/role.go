@@ -13,9 +13,13 @@ import (
 // update brings the replica to what the image says of its partition. fresh is
 // set where the replica was made or opened just now.
 func (p *Partition) update(mp *metadata.Partition, fresh bool) error {
-	p.counters.InSync.Store(slices.Contains(mp.ISR, p.set.cfg.BrokerID))
+	was, is := p.counters.InSync.Load(), slices.Contains(mp.ISR, p.set.cfg.BrokerID)
+	p.counters.InSync.Store(is)
 	if p.log == nil {
 		return nil
+	}
+	if is && !was && !fresh {
+		p.joinsISR()
 	}
 	p.writing.lock()
 	defer p.writing.unlock()

@@ -27,6 +27,7 @@ type Set struct {
 	born     time.Time
 	image    atomic.Pointer[metadata.Image]
 	up       atomic.Pointer[map[int32]int64] // brokers that may be in an ISR, and their epochs
+	isFull   atomic.Bool                     // the disk had no space for the last append
 	moved    atomic.Bool                     // a high watermark did, since they were written
 	over     context.Context                 // ends with the Set
 	stop     context.CancelFunc

@@ -15,7 +15,7 @@ type settings struct {
 	log           storage.Config
 	minISR        int           // min.insync.replicas
 	flushMessages int64         // flush.messages
-	flushInterval time.Duration // flush.ms; negative: forever
+	flushInterval time.Duration // flush.ms; negative: not set
 }
 
 // configOf returns the settings that a topic's replicas on this broker obey.
@@ -45,7 +45,11 @@ func (s *Set) configOf(img *metadata.Image, t *metadata.Topic) settings {
 	c.LogAppendTime = from.LogAppendTime
 	c.TimestampBeforeMax = from.TimestampBeforeMax
 	c.TimestampAfterMax = from.TimestampAfterMax
-	return settings{log: c, minISR: from.MinInsyncReplicas, flushMessages: from.FlushMessages, flushInterval: from.FlushInterval}
+	flush := from.FlushInterval
+	if flush == storage.Forever {
+		flush = -1
+	}
+	return settings{log: c, minISR: from.MinInsyncReplicas, flushMessages: from.FlushMessages, flushInterval: flush}
 }
 
 // forever is how storage writes an age without limit.

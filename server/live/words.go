@@ -116,6 +116,10 @@ func logSentence(e *event.State, on string) string {
 		return fmt.Sprintf("%s was truncated from offset %d to %d", on, e.A, e.B)
 	case event.LogCompacted:
 		return fmt.Sprintf("%s was compacted from %d to %d bytes", on, e.A, e.B)
+	case event.DiskFull:
+		return fmt.Sprintf("Broker %d has no space for records: %s", e.Broker, e.Text)
+	case event.DiskFree:
+		return fmt.Sprintf("Broker %d has space for records again", e.Broker)
 	case event.JournalDamaged:
 		return "The journal is damaged: " + e.Text
 	case event.LogRecovered:

@@ -176,6 +176,8 @@ func (c *Controller) judgeSessions() {
 	} else if epochs := c.sessions.expired(c.Image(), now.Add(-timeout)); len(epochs) > 0 {
 		c.cfg.Logger.Warn("fencing brokers whose sessions have timed out", "brokers", slices.Sorted(maps.Keys(epochs)))
 		c.decide(fenceBrokers{epochs, metadata.CauseSession})
+		c.judge.set(now.Add(timeout / 8)) // until a quorum has agreed the sessions stay ended
+		return
 	}
 	c.nextJudgement()
 }

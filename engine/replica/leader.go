@@ -175,6 +175,21 @@ func (p *Partition) noted(f *followed, end int64) (waiters, error) {
 	return told, nil
 }
 
+// renewed takes note of the broker epoch that a follower has now.
+func (p *Partition) renewed(follower int32, broker int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.led == nil {
+		return
+	}
+	if r := p.led.remote(follower); r != nil && r.end >= 0 {
+		r.broker = broker
+		if !r.inSync {
+			p.expand()
+		}
+	}
+}
+
 // unlink forgets a follower that follows no longer.
 func (p *Partition) unlink(f *followed) {
 	p.mu.Lock()

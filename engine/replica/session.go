@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -220,7 +222,11 @@ func (s *Set) serveLater(ctx context.Context, f *session, req *FetchRequest, res
 // it never got is to be told again.
 func (f *session) begin(req *FetchRequest) {
 	lost := req.Received < f.number
+	renewed := f.broker != req.FollowerEpoch && f.number > 0
 	f.number, f.broker = req.Number, req.FollowerEpoch
+	if renewed {
+		f.renew()
+	}
 	for _, p := range f.told {
 		if lost {
 			p.toldHW, p.toldStart, p.toldErr = -1, -1, nil
@@ -229,6 +235,19 @@ func (f *session) begin(req *FetchRequest) {
 	}
 	clear(f.told)
 	f.told = f.told[:0]
+}
+
+// renew has leaders know that the follower was registered again: of a partition
+// that nothing happens to it says no more than that.
+func (f *session) renew() {
+	f.mu.Lock()
+	parts := slices.Collect(maps.Values(f.parts))
+	f.mu.Unlock()
+	for _, p := range parts {
+		if p.replica != nil {
+			p.replica.renewed(f.follower, f.broker)
+		}
+	}
 }
 
 // hear takes what the follower says of its partitions.

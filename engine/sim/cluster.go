@@ -34,13 +34,15 @@ type Cluster struct {
 	mu     sync.Mutex
 	engine *engine.Engine // nil: the process is down
 	runs   map[int32]int  // how often a broker was started
+	sick   map[int32]bool // disks that had failures
 	follow context.CancelFunc
 	done   sync.WaitGroup
+	acts   sync.WaitGroup // what is done to brokers in the background
 }
 
 // NewCluster returns a cluster that is not started.
 func NewCluster(w *World, s Setup) *Cluster {
-	return &Cluster{World: w, Setup: s, runs: map[int32]int{}}
+	return &Cluster{World: w, Setup: s, runs: map[int32]int{}, sick: map[int32]bool{}}
 }
 
 // IDs returns the ids of all brokers.
@@ -76,9 +78,11 @@ func (c *Cluster) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.delay(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.engine = e
+	clear(c.sick)
 	for _, id := range c.IDs() {
 		c.runs[id]++
 	}
@@ -99,20 +103,6 @@ func (c *Cluster) Run(broker int32) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fmt.Sprintf("run %d of broker %d", c.runs[broker], broker)
-}
-
-// Down says whether a broker is down.
-func (c *Cluster) Down(broker int32) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.engine == nil
-}
-
-// Heal ends what was done to brokers and the links between them.
-func (c *Cluster) Heal(context.Context) {
-	for _, id := range append(c.IDs(), Process) {
-		c.World.Calm(id)
-	}
 }
 
 // Close ends the process as SIGTERM does.
@@ -163,7 +153,8 @@ func (c *Cluster) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
 	err := e.Close(ctx)
-	if took := time.Since(closing); took > endTime {
+	c.acts.Wait()
+	if took := time.Since(closing); took > endTime+time.Second {
 		c.World.Ledger.Break(check.Stuck, "closing took %v", took)
 	}
 	c.follow()

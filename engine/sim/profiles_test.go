@@ -47,7 +47,18 @@ var profiles = []profile{
 	{name: "clients", steps: 25, linear: stale, faults: []fault{{3, cutClients}, {3, slowClients}, {3, resetClients}, {3, healClients}, {1, churn}}},
 	{name: "power", steps: 14, linear: stale, faults: []fault{{3, powerCut}, {1, killProcess}, {1, restartProcess}, {2, nothing}, {1, resetClients}, {1, powerCutInside}}},
 	{name: "disks", steps: 12, linear: stale, breaksDisks: true, resets: true, faults: []fault{{3, slowDisk}, {1, failingDisk}, {3, calmDisks}, {1, powerCut}, {1, restartProcess}}},
-	{name: "growth", steps: 25, faults: []fault{{3, newTopic}, {2, morePartitions}, {1, oldTopic}, {2, otherSetting}, {1, deleteSome}, {1, churn}, {1, powerCut}}},
+	{name: "growth", steps: 25, linear: stale, faults: []fault{
+		{3, newTopic}, {2, morePartitions}, {1, oldTopic}, {2, otherSetting}, {1, deleteSome}, {1, churn}, {1, powerCut}, {2, reassign}, {1, preferred}, {1, killBroker}, {1, startBroker},
+	}},
+	{name: "kills", brokers: 3, steps: 20, linear: stale, faults: []fault{{4, killBroker}, {1, stopBroker}, {4, startBroker}, {1, resetClients}}},
+	{name: "pauses", brokers: 3, steps: 20, linear: stale, faults: []fault{{3, pauseBroker}, {3, resumeBroker}, {2, blink}, {1, sleepWell}, {1, killBroker}, {1, startBroker}}},
+	{name: "links", brokers: 3, steps: 25, linear: stale, faults: []fault{{3, cutLink}, {2, isolate}, {2, slowLink}, {1, flap}, {3, healLinks}, {1, resetClients}}},
+	{name: "rolling", brokers: 3, steps: 4, linear: stale, faults: []fault{{3, rolling}, {1, churn}, {1, preferred}}},
+	{name: "storm", steps: 40, linear: stale, breaksDisks: true, resets: true, faults: []fault{
+		{2, killBroker}, {1, stopBroker}, {5, startBroker}, {1, pauseBroker}, {2, resumeBroker}, {1, blink}, {2, cutLink}, {1, isolate}, {1, slowLink}, {3, healLinks},
+		{1, powerCut}, {1, powerCutInside}, {1, slowDisk}, {1, calmDisks}, {1, churn}, {1, newTopic}, {1, oldTopic}, {1, morePartitions}, {1, reassign}, {1, preferred},
+		{1, cutClients}, {1, resetClients}, {2, healClients}, {1, deleteSome}, {1, otherSetting},
+	}},
 }
 
 func nothing(*run, context.Context, *rand.Rand) {}
@@ -168,6 +179,7 @@ func failingDisk(r *run, _ context.Context, rng *rand.Rand) {
 	err := []error{syscall.EIO, syscall.ENOSPC}[rng.IntN(2)]
 	times := 1 + rng.IntN(3)
 	r.w.Note("disk %d: %d of %s fail with %v", id, times, op, err)
+	r.c.Sick(id)
 	r.w.Disk(id).Inject(vfs.Fault{Op: op, Skip: rng.IntN(10), Times: times, Err: err, Short: rng.IntN(2) == 0})
 }
 
@@ -185,7 +197,7 @@ func newTopic(r *run, ctx context.Context, rng *rand.Rand) {
 	ctx, cancel := context.WithTimeout(ctx, adminTime)
 	defer cancel()
 	r.extras++
-	t := &topic{name: fmt.Sprint("extra-", r.extras), partitions: 1 + rng.Int32N(6), factor: 1}
+	t := &topic{name: fmt.Sprint("extra-", r.extras), partitions: 1 + rng.Int32N(6), factor: int16(1 + rng.IntN(min(3, r.c.Setup.Brokers)))}
 	err := r.create(ctx, t)
 	r.w.Note("create %s with %d partitions, %d replicas: %v", t.name, t.partitions, t.factor, err)
 }

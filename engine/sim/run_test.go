@@ -112,8 +112,8 @@ func (r *run) open(ctx context.Context) bool {
 
 // createTopics makes the topics that all profiles use.
 func (r *run) createTopics(ctx context.Context) bool {
-	factor := int16(1)
-	inSync := strconv.Itoa(1)
+	factor := int16(min(3, r.c.Setup.Brokers))
+	inSync := strconv.Itoa(min(2, r.c.Setup.Brokers))
 	r.orders = &topic{name: "orders", partitions: 3, factor: factor, configs: []string{"min.insync.replicas", inSync, "segment.ms", "20000"}}
 	r.weak = &topic{name: "weak", partitions: 1, factor: factor} // its first records are deleted at times
 	r.single = &topic{name: "single", partitions: 2, factor: 1}
@@ -228,7 +228,7 @@ func (r *run) heal(ctx context.Context) {
 	r.w.Note("heal everything")
 	r.w.Net.Heal()
 	r.w.Weather(0, 0)
-	r.c.Heal(ctx)
+	r.c.Heal(ctx, settling)
 	if r.c.Engine() == nil && r.ok() {
 		r.open(ctx)
 	}

@@ -41,6 +41,7 @@ type World struct {
 	mu      sync.Mutex
 	disks   map[int32]*disk
 	syncs   time.Duration // what a sync takes on a healthy disk
+	ways    time.Duration // what a healthy way between two brokers takes
 }
 
 // disk is what one broker writes on.
@@ -71,14 +72,21 @@ func (w *World) Rand(use string) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, name.Sum64()))
 }
 
-// Weather sets how long things take while nothing is wrong: a sync of a disk,
-// and a way between a client and a broker. Without it everything takes no time
+// Weather sets how long things take while nothing is wrong: a sync of a disk, a
+// way between a client and a broker, and half of that between brokers. Without it everything takes no time
 // at all, and faults strike between two requests and never within one.
 func (w *World) Weather(sync, link time.Duration) {
 	w.mu.Lock()
-	w.syncs = sync
+	w.syncs, w.ways = sync, link/2
 	w.mu.Unlock()
 	w.Net.SetLink(netx.AnyHost, Host, netx.Link{Latency: link})
+}
+
+// way is how long a healthy way between two brokers takes.
+func (w *World) way() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ways
 }
 
 // Disk returns the disk of a broker or of the Process, empty at first, on

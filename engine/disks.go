@@ -80,10 +80,9 @@ func (e *Engine) prepareControllers() (campaign int32, err error) {
 	}
 	found, err := controller.Prepare(append(members, absent...), e.voters())
 	if err != nil {
-		return 0, &DataError{Dir: e.cfg.DataDir, Err: fmt.Errorf("preparing the metadata logs: %w", err)}
+		return 0, &DataError{Dir: e.cfg.DataDir, Err: err}
 	}
-	_, err = e.nodes[0].fs.Stat(metadataDir)
-	e.fresh = errors.Is(err, fs.ErrNotExist)
+	e.fresh = found.Image == nil
 	return found.Campaign, nil
 }
 

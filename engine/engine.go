@@ -123,23 +123,7 @@ func (e *Engine) openControllers(ctx context.Context) error {
 	for _, n := range e.nodes {
 		brokers = append(brokers, n.self())
 	}
-	if err := e.each(func(n *node) error { return n.openController(ctx, brokers, n.id == campaign) }); err != nil {
-		return err
-	}
-	first := e.nodes[0].controller.Load()
-	if err := first.Await(ctx, func(img *metadata.Image) bool { b, _ := img.Broker(1); return b.Incarnation == brokers[0].Incarnation }); err != nil {
-		return err
-	}
-	for _, topic := range first.Image().Topics() {
-		for _, p := range topic.Partitions {
-			for _, id := range p.Replicas {
-				if int(id) > e.cfg.Brokers {
-					return &DataError{Dir: e.cfg.DataDir, Err: fmt.Errorf("it holds partitions of broker %d, so %d brokers are too few", id, e.cfg.Brokers)}
-				}
-			}
-		}
-	}
-	return nil
+	return e.each(func(n *node) error { return n.openController(ctx, brokers, n.id == campaign) })
 }
 
 func (e *Engine) openReplicas(context.Context) error {

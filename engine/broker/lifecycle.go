@@ -35,26 +35,27 @@ const (
 	registrationShare = 2
 )
 
-// enrol registers the broker with the active controller, or waits for the
-// registration that the first controller of the process makes of itself, and
-// then the image has it.
+// enrol registers the broker with the active controller, unless the first
+// controller of the process does so by itself, and waits until this broker's
+// image has the registration: an older one may know of leaders that are no more.
 func (b *Broker) enrol(ctx context.Context, enrolled, clean bool) error {
-	if enrolled {
-		if err := b.meta.Await(ctx, b.registered); err != nil {
-			return fmt.Errorf("waiting for the first controller: %w", err)
-		}
-		me, _ := b.meta.Image().Broker(b.id)
-		b.life.epoch.Store(me.Epoch)
-		return nil
-	}
-	for {
+	for registered := enrolled; !registered; {
 		err := b.register(ctx, clean)
-		if err == nil || ctx.Err() != nil || !retriable(err) {
+		if registered = err == nil; registered {
+			break
+		}
+		if ctx.Err() != nil || !retriable(err) {
 			return err
 		}
 		b.log.Debug("cannot register yet", "err", err)
 		b.nap(ctx, b.heartbeatInterval)
 	}
+	if err := b.meta.Await(ctx, b.registered); err != nil {
+		return fmt.Errorf("waiting for the metadata: %w", err)
+	}
+	me, _ := b.meta.Image().Broker(b.id)
+	b.life.epoch.Store(me.Epoch)
+	return nil
 }
 
 // registered says whether an image has this life of the broker.

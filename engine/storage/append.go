@@ -92,18 +92,28 @@ func (l *Log) follow(end int64) (first int64, err error) {
 		l.namesDirty, l.appendable = true, false
 		l.setSegments(nil)
 	}
-	if l.sparse || first <= end && !l.planHasGaps() {
+	if l.sparse.Load() || first <= end && !l.planHasGaps() {
 		return first, nil
 	}
-	// Recovery must not take the gap for damage.
+	return first, l.markSparse()
+}
+
+// markSparse notes, durable with the next sync, that there are gaps: they must
+// not be taken for damage.
+func (l *Log) markSparse() error {
+	if l.sparse.Load() {
+		return nil
+	}
 	if err := l.materialize(); err != nil {
-		return 0, err
+		return err
 	}
 	if err := writeOffset(l.fs, l.dir, cleanerFile, l.cleaned); err != nil {
-		return 0, storageError("writing the cleaner's offset", err)
+		return storageError("writing the cleaner's offset", err)
 	}
-	l.sparse, l.namesDirty = true, true
-	return first, nil
+	l.sparse.Store(true)
+	l.namesDirty = true
+	l.dirty.Store(true)
+	return nil
 }
 
 // planHasGaps reports whether there are offsets that no planned batch has.

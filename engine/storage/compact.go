@@ -79,6 +79,9 @@ func (c *compaction) run(clean, dirty []*segment) error {
 	if c.txns, err = c.abortedIn(all); err != nil {
 		return err
 	}
+	if err := c.log.expectGaps(); err != nil {
+		return err
+	}
 	c.out.Ran = true
 	for _, group := range c.groups(all) {
 		if err := c.rewrite(group); err != nil {
@@ -431,6 +434,22 @@ func (l *Log) exchange(group []*segment, by *segment) {
 	}
 }
 
+// expectGaps makes it durable that compaction leaves gaps, before it does.
+func (l *Log) expectGaps() error {
+	l.admin.lock()
+	defer l.admin.unlock()
+	l.mu.lock()
+	err := l.markSparse()
+	l.mu.unlock()
+	if err != nil {
+		return err
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.fail("compacting", err)
+	}
+	return nil
+}
+
 // markCleaned notes up to where the log is compacted, unless it was truncated
 // meanwhile.
 func (l *Log) markCleaned(through int64, generation uint64) error {
@@ -444,7 +463,7 @@ func (l *Log) markCleaned(through int64, generation uint64) error {
 	}
 	l.mu.lock()
 	defer l.mu.unlock()
-	l.cleaned, l.sparse = through, true
+	l.cleaned = through
 	l.namesDirty = true
 	l.dirty.Store(true)
 	return nil

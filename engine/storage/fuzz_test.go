@@ -160,7 +160,7 @@ func FuzzIndex(f *testing.F) {
 			if again := x.encode(kind, sum); b[4] == indexVersion && len(again) != len(b) {
 				t.Fatalf("decoded and encoded, it has %d bytes, not %d", len(again), len(b))
 			}
-			if pos := x.position(1 << 20); pos < 0 || pos > sum.size {
+			if pos, _ := x.position(1 << 20); pos < 0 || pos > sum.size {
 				t.Fatalf("position %d of %d", pos, sum.size)
 			}
 		}

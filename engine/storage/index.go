@@ -63,15 +63,15 @@ type indexes struct {
 	times   list[timeEntry]
 }
 
-// position returns where to start looking for the batch that holds base+rel:
-// at or before it.
-func (x *indexes) position(rel int64) int64 {
+// position returns where to start looking for the batch that holds base+rel, at
+// or before it, and the relative offset of the batch that is there.
+func (x *indexes) position(rel int64) (pos, at int64) {
 	entries := x.offsets.view()
 	i := sort.Search(len(entries), func(i int) bool { return entries[i].rel() > rel })
 	if i == 0 {
-		return 0
+		return 0, 0
 	}
-	return entries[i-1].pos()
+	return entries[i-1].pos(), entries[i-1].rel()
 }
 
 // before returns the position of a batch such that all before it are older
@@ -82,7 +82,8 @@ func (x *indexes) before(ts int64) int64 {
 	if i == 0 {
 		return 0
 	}
-	return x.position(int64(entries[i-1].rel))
+	pos, _ := x.position(int64(entries[i-1].rel))
+	return pos
 }
 
 // add notes a batch that starts at pos; before is the largest timestamp of

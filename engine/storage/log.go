@@ -51,6 +51,7 @@ type Log struct {
 	failure    atomic.Pointer[failure]
 	closed     atomic.Bool
 	dirty      atomic.Bool // there may be something to sync
+	sparse     atomic.Bool // there may be gaps between batches: compaction was here, or at the leader's
 
 	// Guarded by mu.
 	exists      bool // the folder has been made
@@ -66,7 +67,6 @@ type Log struct {
 	syncing  lock // one Sync at a time
 	cleaning lock // one Compact at a time
 	cleaned  int64
-	sparse   bool // there may be gaps between batches: compaction was here, or at the leader's
 	stale    staleRange
 }
 

@@ -65,7 +65,7 @@ func (l *Log) read(v *view, dst []byte, from, upTo int64, maxBytes int, minOne b
 		return dst, nil
 	}
 	for i := v.find(from); i < len(v.segments); i++ {
-		r := reader{segment: v.segments[i], upTo: upTo, maxBytes: maxBytes, minOne: minOne}
+		r := reader{segment: v.segments[i], upTo: upTo, maxBytes: maxBytes, minOne: minOne, dense: l.dense(), expect: -1}
 		out, found, err := r.read(dst, max(from, v.segments[i].base), l.config.Load().IndexIntervalBytes)
 		if err != nil || found {
 			return out, err
@@ -83,6 +83,8 @@ type reader struct {
 	upTo     int64
 	maxBytes int
 	minOne   bool
+	dense    bool  // batches follow each other without gaps
+	expect   int64 // offset at which the next batch must begin, -1: not known
 }
 
 // read appends batches from an offset on to dst. found is false if the segment
@@ -103,17 +105,24 @@ func (r *reader) read(dst []byte, from int64, interval int) (_ []byte, found boo
 		}
 	}()
 	pos, exact := s.hint(from)
+	if exact && r.dense {
+		r.expect = from
+	}
 	if !exact || pos >= size {
 		x, err := s.loaded(h, interval)
 		if err != nil {
 			return dst, false, readError(s, err)
 		}
-		if pos, dst, err = s.seek(h, dst, x.position(from-s.base), size, from); err != nil {
+		at, rel := x.position(from - s.base)
+		if r.dense || rel > 0 {
+			r.expect = s.base + rel
+		}
+		if pos, dst, err = r.seek(h, dst, at, size, from); err != nil {
 			return dst, false, err
 		}
 	}
-	if pos >= size {
-		return dst, false, nil
+	if pos >= size { // the segment ends above from: some batch must hold it
+		return dst, false, badFile(s, -1, fmt.Sprintf("no batch has the offset %d", from))
 	}
 	dst, err = r.take(h, dst, pos, size)
 	return dst, true, err
@@ -121,7 +130,8 @@ func (r *reader) read(dst []byte, from int64, interval int) (_ []byte, found boo
 
 // seek finds the first batch at or after pos that holds from or comes after
 // it; size if there is none. It uses the room behind dst, and makes some.
-func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []byte, error) {
+func (r *reader) seek(h *handle, dst []byte, pos, size, from int64) (int64, []byte, error) {
+	s := r.segment
 	dst = slices.Grow(dst, seekChunk)
 	for pos < size {
 		buf := dst[len(dst) : len(dst)+int(min(seekChunk, size-pos))]
@@ -130,13 +140,14 @@ func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []b
 		}
 		at := 0
 		for at+batch.HeaderSize <= len(buf) {
-			_, last, n, ok := batch.Extent(buf[at:])
-			if !ok || last >= s.end.Load() {
+			base, last, n, ok := batch.Extent(buf[at:])
+			if !ok || last >= s.end.Load() || !r.mayBegin(base) {
 				return 0, dst, badFile(s, pos+int64(at), "no batch starts there")
 			}
 			if last >= from {
 				return pos + int64(at), dst, nil
 			}
+			r.passed(last)
 			at += n
 		}
 		if at == 0 {
@@ -147,6 +158,20 @@ func (s *segment) seek(h *handle, dst []byte, pos, size, from int64) (int64, []b
 	return size, dst, nil
 }
 
+// mayBegin reports whether a batch may have a base offset: no CRC covers that.
+func (r *reader) mayBegin(base int64) bool { return r.expect < 0 || base == r.expect }
+
+// passed notes that a reader stepped over a batch.
+func (r *reader) passed(last int64) {
+	r.expect = -1
+	if r.dense {
+		r.expect = last + 1
+	}
+}
+
+// dense reports whether batches follow each other without gaps.
+func (l *Log) dense() bool { return !l.sparse.Load() && !l.config.Load().CleanupCompact }
+
 // take appends the batches from pos on that are wanted.
 func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 	s, n := r.segment, len(dst)
@@ -156,14 +181,14 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 	if err := readFull(h.file, buf, pos); err != nil {
 		return dst[:n], readError(s, err)
 	}
-	end, next := 0, int64(-1)
+	end, next := 0, s.base
 	previous := 0 // where the batch before end starts
 	for end+batch.HeaderSize <= want {
 		base, last, bytes, ok := batch.Extent(buf[end:])
-		if !ok || base < next || last >= s.end.Load() {
+		if !ok || base < next || last >= s.end.Load() || !r.mayBegin(base) {
 			// Of two that contradict each other, either may be wrong. What comes
 			// before them is given now; the next read gets the error.
-			if ok && base < next {
+			if ok && base < next && !r.dense {
 				end = previous
 			}
 			if end > 0 {
@@ -175,8 +200,11 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 			break
 		}
 		if end+bytes > want {
-			if end > 0 || pos+int64(bytes) > size {
+			if end > 0 {
 				break
+			}
+			if pos+int64(bytes) > size {
+				return dst[:n], badFile(s, pos, fmt.Sprintf("a batch of %d bytes in a file of %d", bytes, size))
 			}
 			dst = slices.Grow(dst[:n], bytes)
 			if err := readFull(h.file, dst[n:n+bytes], pos); err != nil {
@@ -193,6 +221,7 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 		}
 		previous, end = end, end+bytes
 		next = last + 1
+		r.passed(last)
 	}
 	if end > 0 {
 		s.leaveHint(next, pos+int64(end))

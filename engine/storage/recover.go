@@ -163,10 +163,10 @@ func (r *recovery) checkpoints() {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		l.warn("checkpoint left aside: "+logStartFile, err)
 	}
-	l.sparse = true
+	l.sparse.Store(true)
 	if l.cleaned, err = readOffset(l.fs, l.dir, cleanerFile); err != nil {
 		l.cleaned = 0
-		l.sparse = !errors.Is(err, fs.ErrNotExist) // it was there
+		l.sparse.Store(!errors.Is(err, fs.ErrNotExist)) // it was there
 		if !errors.Is(err, fs.ErrNotExist) {
 			l.warn("checkpoint left aside: "+cleanerFile, err)
 		}

@@ -67,7 +67,8 @@ func (l *Log) reset(offset int64) error {
 	l.setSegments(nil)
 	stale := l.stale.widened(offset, l.synced.Load())
 	l.appendable, l.namesDirty, l.parentDirty = false, false, false
-	l.cleaned, l.sparse = 0, false
+	l.cleaned = 0
+	l.sparse.Store(false)
 	l.epochs.entries = nil
 	l.producers.replace(nil)
 	l.damage.forget()

@@ -96,7 +96,7 @@ func (r *recovery) inspect(f vfs.File, base, before int64) (scanned, error) {
 	sc := newScanner(f, 0, size)
 	defer sc.close()
 	sc.check, sc.expect, sc.before = true, base, min(before, base+maxRelative+1)
-	sc.dense = before == maxOffset && !l.Config().CleanupCompact && !l.sparse
+	sc.dense = before == maxOffset && l.dense()
 	if err := r.producersAt(base); err != nil {
 		return scanned{}, err
 	}

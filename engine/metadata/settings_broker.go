@@ -48,10 +48,11 @@ var brokerRows = []Setting{
 
 	// Topics.
 	{Name: "auto.create.topics.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Make a topic when a client asks for its metadata and allows it."},
-	{Name: "auto.leader.rebalance.enable", Type: TypeBool, Default: text("true"), Doc: "Give leadership back to the preferred replicas from time to time."},
+	{Name: "auto.leader.rebalance.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Give leadership back to the preferred replicas after brokers came back."},
 	{Name: "default.replication.factor", Type: TypeInt, Default: text("3"), Effect: true, min: limit(1), Doc: "Replication factor of topics that do not ask for one. Where it is not set, it is the number of live brokers if that is below 3."},
 	{Name: "delete.topic.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Let clients delete topics."},
-	{Name: "leader.imbalance.check.interval.seconds", Type: TypeLong, Default: text("300"), min: limit(1), Doc: "How often the leaders are compared with the preferred replicas."},
+	{Name: "leader.imbalance.check.interval.seconds", Type: TypeLong, Default: text("5"), Effect: true, min: limit(1), Doc: "How long after a change the leaders are compared with the preferred replicas (Apache Kafka: 300)."},
+	{Name: "leader.imbalance.per.broker.percentage", Type: TypeInt, Default: text("10"), Effect: true, min: limit(0), Doc: "How many of the partitions that prefer a broker may be led by others, in percent, before it gets them back."},
 	{Name: "log.cleaner.backoff.ms", Type: TypeLong, Default: text("15000"), Update: ClusterWide, min: limit(0), Doc: "How long the cleaner sleeps when there is nothing to clean."},
 	{Name: "log.cleaner.dedupe.buffer.size", Type: TypeLong, Default: text("16777216"), Update: ClusterWide, Effect: true, min: limit(1024), Doc: "Memory for the keys of the log that is being compacted, 24 bytes for each (Kafka: 128 MiB)."},
 	{Name: "log.cleaner.enable", Type: TypeBool, Default: text("true"), Doc: "Compact topics that ask for it. It cannot be switched off here."},
@@ -65,7 +66,7 @@ var brokerRows = []Setting{
 	{Name: "max.partitions", Type: TypeInt, Default: text("20000"), Effect: true, min: limit(1), Doc: "The most partitions that all topics together may have. Apache Kafka has no such setting."},
 	{Name: "num.partitions", Type: TypeInt, Default: text("1"), Effect: true, min: limit(1), Doc: "Partitions of topics that do not ask for a number."},
 	{Name: "offsets.topic.num.partitions", Type: TypeInt, Default: text("12"), Effect: true, min: limit(1), Doc: "Partitions of __consumer_offsets, when it is made."},
-	{Name: "offsets.topic.replication.factor", Type: TypeShort, Default: text("3"), min: limit(1), Doc: "Replication factor of __consumer_offsets, when it is made."},
+	{Name: "offsets.topic.replication.factor", Type: TypeShort, Default: text("3"), Effect: true, min: limit(1), Doc: "Replication factor of __consumer_offsets, when it is made. Where it is not set, it is the number of live brokers if that is below 3."},
 	{Name: "offsets.topic.segment.bytes", Type: TypeInt, Default: text("104857600"), Effect: true, min: limit(1), Doc: "Segment size of __consumer_offsets, when it is made."},
 	{Name: "offsets.topic.compression.codec", Type: TypeInt, Default: text("0"), Doc: "Compression of the batches in __consumer_offsets."},
 
@@ -92,14 +93,16 @@ var brokerRows = []Setting{
 	{Name: "transactional.id.expiration.ms", Type: TypeInt, Default: text(week), min: limit(1), Doc: "How long a transactional id without transactions is remembered."},
 
 	// Replication.
-	{Name: "controlled.shutdown.enable", Type: TypeBool, Default: text("true"), Doc: "Hand leadership over before stopping."},
+	{Name: "broker.heartbeat.interval.ms", Type: TypeInt, Default: text("150"), Effect: true, min: limit(1), Doc: "How often a broker tells the active controller that it lives (Apache Kafka: 2000)."},
+	{Name: "broker.session.timeout.ms", Type: TypeInt, Default: text("600"), Effect: true, min: limit(1), Doc: "How long the active controller waits for a word of a broker before it fences it (Apache Kafka: 9000). A broken connection fences it at once."},
+	{Name: "controlled.shutdown.enable", Type: TypeBool, Default: text("true"), Effect: true, Doc: "Hand leadership over before stopping."},
 	{Name: "follower.replication.throttled.rate", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that throttled replicas fetch from leaders."},
 	{Name: "leader.replication.throttled.rate", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that throttled leaders give to followers."},
 	{Name: "num.replica.fetchers", Type: TypeInt, Default: text("1"), Update: ClusterWide, Doc: "Fetchers for each leader broker."},
 	{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: TypeLong, Default: text(longMax), Update: PerBroker, min: limit(0), Doc: "Bytes a second that are moved between log directories."},
 	{Name: "replica.fetch.max.bytes", Type: TypeInt, Default: text("1048576"), min: limit(0), Doc: "Bytes of a partition that a follower asks for at a time."},
 	{Name: "replica.fetch.wait.max.ms", Type: TypeInt, Default: text("500"), Doc: "How long a follower's fetch waits for data."},
-	{Name: "replica.lag.time.max.ms", Type: TypeLong, Default: text("30000"), Doc: "A follower that has not caught up for so long leaves the ISR."},
+	{Name: "replica.lag.time.max.ms", Type: TypeLong, Default: text("10000"), Effect: true, min: limit(1), Doc: "A follower that has not caught up for so long leaves the ISR (Apache Kafka: 30000)."},
 	{Name: "replica.selector.class", Type: TypeString, Effect: true, Doc: "org.apache.kafka.common.replica.RackAwareReplicaSelector sends consumers to replicas in their own rack; without it they read from leaders."},
 
 	// Connections and requests.

@@ -76,7 +76,7 @@ var topicTable, topicSettings = index([]Setting{
 		Doc: "The most that the age at which a segment is rolled is shortened by chance."},
 	{Name: "segment.ms", Type: TypeLong, Default: text(week), Effect: true, min: limit(1), Fallback: []Fallback{{Name: "log.roll.ms"}, {Name: "log.roll.hours", Factor: 3_600_000}},
 		Doc: "The age at which a segment is rolled even if it is not full, so that retention and compaction can reach it."},
-	{Name: "unclean.leader.election.enable", Type: TypeBool, Default: text("false"), Fallback: same("unclean.leader.election.enable"),
+	{Name: "unclean.leader.election.enable", Type: TypeBool, Default: text("false"), Effect: true, Fallback: same("unclean.leader.election.enable"),
 		Doc: "Let a replica that is not in sync lead if nothing else can, at the price of lost records."},
 })
 

@@ -49,7 +49,7 @@ func (b *Broker) Stop(ctx context.Context) error {
 	state := Stopped
 	defer func() { n.end(op, state, err) }()
 	running := n.broker.Load()
-	if n.engine.hasQuorum() {
+	if c := n.controller.Load(); c != nil && n.engine.hasQuorum() && c.Image().BrokerBool("controlled.shutdown.enable") {
 		drain, cancel := context.WithTimeout(ctx, drainTimeout)
 		running.Drain(drain)
 		cancel()

@@ -120,7 +120,7 @@ func offsetsTopic(img *metadata.Image) controller.NewTopic {
 	return controller.NewTopic{
 		Name:              coordinator.OffsetsTopic,
 		Partitions:        int32(img.BrokerInt("offsets.topic.num.partitions")),
-		ReplicationFactor: -1,
+		ReplicationFactor: int16(img.ReplicationFactor("offsets.topic.replication.factor")),
 		Configs: []controller.ConfigOp{
 			set("cleanup.policy", "compact"),
 			set("compression.type", "producer"),

@@ -94,19 +94,33 @@ func (c *Controller) emitPartition(p metadata.PartitionChange) {
 		tell(event.ReplicasChanged, -1, 0, fmt.Sprintf("%v -> %v", p.Old.Replicas, p.New.Replicas))
 	}
 	for _, id := range without(p.Old.ISR, p.New.ISR) {
-		tell(event.IsrShrunk, id, len(p.New.ISR), p.Cause.String())
+		tell(event.IsrShrunk, id, len(p.New.ISR), because(p.Cause, id, "fell behind"))
 	}
 	for _, id := range without(p.New.ISR, p.Old.ISR) {
-		tell(event.IsrExpanded, id, len(p.New.ISR), p.Cause.String())
+		tell(event.IsrExpanded, id, len(p.New.ISR), because(p.Cause, id, "caught up"))
 	}
 	if p.Old.Leader == p.New.Leader {
 		return
 	}
-	tell(event.LeaderElected, p.New.Leader, 0, p.Cause.String())
+	tell(event.LeaderElected, p.New.Leader, 0, because(p.Cause, p.Old.Leader, ""))
 	if p.Cause == metadata.CauseUnclean || p.Cause == metadata.CauseLastKnown {
 		c.cfg.Logger.Warn("elected a leader that may lack acknowledged records", "topic", p.Topic.Name, "partition", p.Partition,
 			"leader", p.New.Leader, "epoch", p.New.LeaderEpoch, "cause", p.Cause.String())
 	}
+}
+
+// because says why a replica came, went or lost its leadership; moved is what
+// is said of one whose leader saw it move.
+func because(cause metadata.Cause, id int32, moved string) string {
+	switch cause {
+	case metadata.CauseFenced:
+		return fmt.Sprintf("broker %d was fenced", id)
+	case metadata.CauseShutdown:
+		return fmt.Sprintf("broker %d shuts down", id)
+	case metadata.CauseInSync:
+		return moved
+	}
+	return cause.String()
 }
 
 func replicationFactor(t *metadata.Topic) int {

@@ -130,7 +130,7 @@ func (r unregisterBroker) run(_ *machine, img *metadata.Image, _ time.Time) ([]m
 }
 
 func notRegistered(id int32) error {
-	return metadata.Refuse(kerr.BrokerIDNotRegistered, "Broker ID %d is not currently registered.", id)
+	return metadata.Refuse(kerr.BrokerIDNotRegistered, "Broker ID %d is not currently registered", id)
 }
 
 func staleEpoch(id int32, requested, expected int64) error {

@@ -345,7 +345,7 @@ func TestEvents_TellEachChange(t *testing.T) {
 	want := []string{"controller.elected  -1 1 0 0 ", "broker.registered  -1 1 2 0 ", "broker.unfenced  -1 1 2 0 ",
 		"topic.created t -1 -1 2 1 ", "partitions.added t -1 -1 2 5 ", "config.changed t -1 -1 0 0 retention.ms, segment.ms", "broker.fenced  -1 1 2 0 by request"}
 	for p := range 5 {
-		want = append(want, fmt.Sprintf("isr.shrunk t %d 1 0 0 broker fenced", p), fmt.Sprintf("leader.elected t %d -1 0 0 broker fenced", p))
+		want = append(want, fmt.Sprintf("isr.shrunk t %d 1 0 0 broker 1 was fenced", p), fmt.Sprintf("leader.elected t %d -1 0 0 broker 1 was fenced", p))
 	}
 	want = append(want, fmt.Sprintf("broker.registered  -1 1 %d 0 ", epoch), fmt.Sprintf("broker.unfenced  -1 1 %d 0 ", epoch))
 	for p := range 5 {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -187,5 +188,22 @@ func TestLive_TooManyStreamsIsSaidInWords(t *testing.T) {
 	body, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "Too many live pages") {
 		t.Errorf("%d %q %v", res.StatusCode, body, err)
+	}
+}
+
+func TestFoldEvents_WhatComesTogetherIsOneLine(t *testing.T) {
+	e := func(seq uint64, at int64, kind string, broker int32) live.StateEvent {
+		return live.StateEvent{Seq: seq, Time: at, Kind: kind, Broker: broker, Text: kind}
+	}
+	lines := foldEvents([]live.StateEvent{
+		e(9, 9000, "isr.expanded", 1), e(8, 8990, "isr.expanded", 1), e(7, 8980, "isr.expanded", 2), e(6, 2000, "isr.expanded", 2),
+		e(5, 1990, "topic.created", -1), e(4, 1980, "topic.created", -1), e(3, 1, "group.created", -1),
+	}, 5)
+	var got []string
+	for _, l := range lines {
+		got = append(got, fmt.Sprintf("%d+%d", l.Seq, l.More))
+	}
+	if want := "9+1 7+0 6+0 5+0 4+0"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }

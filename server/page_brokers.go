@@ -264,6 +264,9 @@ func (v *brokersView) quorumModel() page.QuorumModel {
 	add := func(list []kafka.QuorumReplica, role string) {
 		for _, r := range list {
 			line := page.QuorumRow{ID: r.ID, Place: v.meta.BrokerPlace(r.ID), Role: role, LogEnd: ui.Figure{N: r.LogEnd}, Lag: ui.Figure{N: r.Lag}}
+			// A controller that is no broker is never among the brokers.
+			_, here, known := v.meta.Broker(r.ID)
+			line.Away = known && !here
 			if r.ID == v.quorum.Leader {
 				line.Role = "active controller"
 			}

@@ -44,13 +44,34 @@ func (s *Server) overview(c echo.Context) error {
 		Messages: messagesOf(s.Live.LatestRecords(ctx)),
 		Journal:  m.Journal,
 	}
-	for _, e := range s.Live.Events(overviewEvents) {
-		kind, _, _ := strings.Cut(e.Kind, ".")
-		model.Events = append(model.Events, page.Event{Seq: e.Seq, Time: time.UnixMilli(e.Time), Kind: kind, Text: e.Text})
-	}
+	model.Events = foldEvents(s.Live.Events(4*overviewEvents), overviewEvents)
 	return s.page(c, layout.Model{
 		Title: "Overview", Section: "overview", Scripts: []string{"js/map.js", "js/charts.js", "js/lists.js"},
 	}, page.Overview(model))
+}
+
+// folded are the kinds of which a change of one broker brings many at once.
+var folded = []string{"leader.elected", "isr.shrunk", "isr.expanded", "follower.started", "log.truncated", "log.recovered"}
+
+// foldEvents puts events of one kind and broker that came together into one
+// line, as lists.js does. They are newest first.
+func foldEvents(events []live.StateEvent, most int) (lines []page.Event) {
+	const together = 2000 // ms
+	var last live.StateEvent
+	for _, e := range events {
+		n := len(lines)
+		if n > 0 && last.Kind == e.Kind && last.Broker == e.Broker && last.Time-e.Time < together && slices.Contains(folded, e.Kind) {
+			lines[n-1].More++
+			continue
+		}
+		if n == most {
+			break
+		}
+		kind, _, _ := strings.Cut(e.Kind, ".")
+		lines = append(lines, page.Event{Seq: e.Seq, Time: time.UnixMilli(e.Time), Kind: kind, Text: e.Text})
+		last = e
+	}
+	return lines
 }
 
 // overview is a model with its lists by id.
@@ -111,8 +132,8 @@ func (o *overview) tiles(h live.History) []page.Tile {
 		{Label: "Active controller", Key: "controller", Value: controller, Warn: o.Controller < 0},
 		{Label: "Topics", Key: "topics", Value: ui.Count(topics)},
 		{Label: "Partitions", Key: "partitions", Value: ui.Count(partitions)},
-		{Label: "Under-replicated", Key: "under", Value: ui.Count(under), Warn: under > 0},
-		{Label: "Offline partitions", Key: "offline", Value: ui.Count(offline), Warn: offline > 0},
+		{Label: "Under-replicated", Key: "under", Value: ui.Count(under), AllKey: "partitionsAll", All: ui.Count(len(o.Partitions)), Warn: under > 0},
+		{Label: "Offline partitions", Key: "offline", Value: ui.Count(offline), AllKey: "partitionsAll", All: ui.Count(len(o.Partitions)), Warn: offline > 0},
 		{Label: "Records in", Key: "in", Value: shortNumber(perSecond(newest.In, newest.Span)), Unit: "/s"},
 		{Label: "Records replicated", Key: "replicated", Value: shortNumber(replicated), Unit: "/s"},
 		{Label: "Records out", Key: "out", Value: shortNumber(perSecond(newest.Out, newest.Span)), Unit: "/s"},

@@ -33,13 +33,26 @@ const seen = new Set();
 let unspoken = [];
 let speaking = 0;
 
-function addEvent(time, text, kind, say = true) {
+// One change of a broker brings many events of these kinds at once: those that
+// come together become one line, as the server folds them.
+const FOLDED = new Set(['leader.elected', 'isr.shrunk', 'isr.expanded', 'follower.started', 'log.truncated', 'log.recovered']);
+const TOGETHER = 2000; // ms
+let last = null;
+
+function addEvent(time, text, kind, { say = true, broker = null } = {}) {
   if (!events) return;
   document.querySelector('[data-events-empty]')?.remove();
+  if (last && FOLDED.has(kind) && last.kind === kind && last.broker === broker && time - last.time < TOGETHER && last.span.isConnected) {
+    last.more++;
+    last.span.textContent = `${last.text} · and ${last.more} more`;
+    return;
+  }
   const li = node('li', `event ${kind.split('.')[0]}`);
   const t = node('time', '', clock(time));
   t.dateTime = new Date(time).toISOString();
-  li.append(t, node('span', '', text));
+  const span = node('span', '', text);
+  li.append(t, span);
+  last = { kind, broker, time, text, span, more: 0 };
   events.prepend(li);
   keep(events, EVENTS);
   if (!say) return;
@@ -59,10 +72,10 @@ if (events) {
     if (seen.has(e.seq)) return;
     seen.add(e.seq);
     if (seen.size > 2000) seen.delete(seen.values().next().value);
-    addEvent(e.t, e.text, e.kind);
+    addEvent(e.t, e.text, e.kind, { broker: e.broker });
   });
   live.on('burst', (b) => addEvent(b.t, `${count(b.count)} more changes, too many to list${kinds(b)}`, 'burst'));
-  live.on('note', (n) => addEvent(Date.now(), n.text, 'note', false));
+  live.on('note', (n) => addEvent(Date.now(), n.text, 'note', { say: false }));
 }
 
 function kinds(b) {

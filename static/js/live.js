@@ -256,6 +256,7 @@ const CLUSTER = {
   brokersAll: (m) => count(m.brokers.size),
   topics: (m) => count(own(m.topics, (t) => (t.internal ? 0 : 1))),
   partitions: (m) => count(own(m.partitions, (p) => (external(p) ? 1 : 0))),
+  partitionsAll: (m) => count(m.partitions.size),
   under: (m) => count(own(m.partitions, isUnder)),
   offline: (m) => count(own(m.partitions, isOffline)),
   controller: (m) => (m.controller < 0 ? 'none' : `Broker ${m.controller}`),

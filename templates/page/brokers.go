@@ -46,6 +46,9 @@ type BrokerRow struct {
 // Up tells whether clients are served.
 func (r BrokerRow) Up() bool { return r.State == "up" || r.State == "running" || r.State == "draining" }
 
+// Serves tells whether it runs, so that being fenced is a thing to tell.
+func (r BrokerRow) Serves() bool { return r.Up() || r.State == "starting" || r.State == "paused" }
+
 // BrokerAct is something that can be done with a broker.
 type BrokerAct struct {
 	Name, Label string
@@ -72,6 +75,7 @@ type QuorumRow struct {
 	ID          int32
 	Place       int
 	Role        string
+	Away        bool // it is not among the brokers that serve clients
 	LogEnd, Lag ui.Figure
 	CaughtUp    string
 }

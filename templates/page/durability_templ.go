@@ -62,7 +62,7 @@ func ExplainDurability(d Durability) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</div><div class=\"table-wrap\"><table class=\"data stack\"><caption class=\"visually-hidden\">Durability</caption> <thead><tr><th scope=\"col\">--durability</th><th scope=\"col\">An acknowledgement waits until</th><th scope=\"col\">Lost of it when the program is killed</th><th scope=\"col\">Lost of it when power fails</th><th scope=\"col\">Speed</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</div><div class=\"table-wrap\"><table class=\"data stack\"><caption class=\"visually-hidden\">Durability</caption> <thead><tr><th scope=\"col\">--durability</th><th scope=\"col\">Acknowledged when</th><th scope=\"col\">Lost if killed</th><th scope=\"col\">Lost if power fails</th><th scope=\"col\">Speed</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

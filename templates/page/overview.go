@@ -86,6 +86,15 @@ type Event struct {
 	Time time.Time
 	Kind string // its first part, such as "topic"
 	Text string
+	More int // of the same kind that came with it
+}
+
+// more tells of the events that are folded into one.
+func (e Event) more() string {
+	if e.More == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" · and %d more", e.More)
 }
 
 func viewBox() string { return fmt.Sprintf("0 0 %d %d", ChartWidth, ChartHeight) }

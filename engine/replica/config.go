@@ -73,7 +73,7 @@ type Config struct {
 	// leaves the ISR (replica.lag.time.max.ms); default 10 s (Kafka: 30 s).
 	LagTimeMax time.Duration
 	// FetchMaxBytes bounds the batches of one answer to a follower
-	// (replica.fetch.response.max.bytes); default 4 MiB (Kafka: 10 MiB).
+	// (replica.fetch.response.max.bytes); default 512 KiB (Kafka: 10 MiB).
 	FetchMaxBytes int
 	// FetchBackoff is how long a follower waits for a leader that it could not
 	// reach (replica.fetch.backoff.ms); default 100 ms (Kafka: 1 s).
@@ -98,7 +98,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.OpenFiles, 1024)
 	orDefault(&c.ProducerExpiration, 24*time.Hour)
 	orDefault(&c.LagTimeMax, 10*time.Second)
-	orDefault(&c.FetchMaxBytes, 4<<20)
+	orDefault(&c.FetchMaxBytes, 512<<10)
 	orDefault(&c.FetchBackoff, 100*time.Millisecond)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -75,7 +75,7 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		s.configureCleaner(img)
 	}
 	s.configure(img, d)
-	s.fetchers.interrupt()
+	s.fetchers.interrupt(slices.ContainsFunc(d.BrokersChanged, s.registered))
 	if first {
 		s.last = lastRun{clean: s.last.clean}
 	} else if len(d.BrokersChanged) > 0 {
@@ -84,6 +84,12 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// registered says whether a change gives this broker another epoch, which the
+// leaders that it follows are to know before they take it into the ISR.
+func (s *Set) registered(c metadata.BrokerChange) bool {
+	return c.New != nil && c.New.ID == s.cfg.BrokerID && (c.Old == nil || c.Old.Epoch != c.New.Epoch)
 }
 
 // brokersUp are the brokers that may be in an ISR, with their epochs.

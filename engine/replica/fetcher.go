@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -70,13 +71,16 @@ func (fs *fetchers) follow(p *Partition, leader, epoch int32) *following {
 	return e
 }
 
-// interrupt has those fetchers ask at once that were given partitions.
-func (fs *fetchers) interrupt() {
+// interrupt has those fetchers ask at once that were given partitions, or all.
+func (fs *fetchers) interrupt(all bool) {
 	fs.mu.Lock()
-	fresh := fs.new
+	which := fs.new
 	fs.new = nil
+	if all {
+		which = slices.Collect(maps.Values(fs.of))
+	}
 	fs.mu.Unlock()
-	for _, f := range fresh {
+	for _, f := range which {
 		f.interrupt()
 	}
 }

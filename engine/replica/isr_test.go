@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -194,4 +195,34 @@ func TestISR_WhoIsRefusedHoldsUpNothing(t *testing.T) {
 			t.Fatalf("ISR %v", got)
 		}
 	})
+}
+
+// A follower whose broker was registered again, under another epoch, rejoins at
+// once, also where nothing happens to the partition.
+func TestISR_BrokerThatIsRegisteredAgainRejoins(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			inRig(t, 2, Config{}, func(t *testing.T, r *rig) {
+				change := r.topic("t", nil, 1, 2)
+				idle := r.topic("idle", nil, 1, 2)
+				r.put(r.at(1, "t"), 5)
+				r.fence(2, true)
+				r.lead(change, 1, 1)
+				r.lead(idle, 1, 1)
+				if restart {
+					r.stop(2, false)
+					time.Sleep(time.Minute)
+					r.start(2)
+				}
+				time.Sleep(time.Minute)
+				r.apply(metadata.BrokerRegistrationRecord{ID: 2, Epoch: 20, Fenced: true})
+				time.Sleep(100 * time.Millisecond)
+				r.fence(2, false)
+				time.Sleep(100 * time.Millisecond)
+				if len(r.isr("t")) != 2 || len(r.isr("idle")) != 2 {
+					t.Fatalf("ISR %v and %v", r.isr("t"), r.isr("idle"))
+				}
+			})
+		})
+	}
 }

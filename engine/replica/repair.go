@@ -126,7 +126,7 @@ func (s *Set) repaired(p *Partition) bool {
 	p.damaged.Store(false)
 	p.counters.Offline.Store(false)
 	p.resign(mp, false)
-	s.fetchers.interrupt()
+	s.fetchers.interrupt(false)
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,7 @@ type rig struct {
 	asked  int           // AlterPartitions calls
 	answer func() error  // of AlterPartitions before it does anything; nil: none
 	delay  time.Duration // of AlterPartitions
+	asks   atomic.Int64  // fetches of followers
 	refuse bool          // AlterPartitions does
 	deaf   bool          // ReplicaFailed fails
 	failed []PartitionID // that ReplicaFailed told of
@@ -223,6 +225,7 @@ type rigPeer struct {
 }
 
 func (p rigPeer) Fetch(ctx context.Context, leader int32, req *FetchRequest) (*FetchResponse, error) {
+	p.r.asks.Add(1)
 	if err := p.r.links.Trip(ctx, p.from, leader); err != nil {
 		return nil, err
 	}

@@ -27,6 +27,12 @@ func (c *serveCmd) validate() error {
 	if c.Data == "" && !c.Memory {
 		return errors.New("--data is empty: name a folder, or keep everything in memory with --memory")
 	}
+	if c.Replication < 0 || c.Replication > c.Brokers {
+		return fmt.Errorf("--replication %d: with %s it takes 1 to %d", c.Replication, plural(c.Brokers, "broker"), c.Brokers)
+	}
+	if len(c.Racks) > c.Brokers {
+		return fmt.Errorf("--racks names %d racks for %s", len(c.Racks), plural(c.Brokers, "broker"))
+	}
 	if c.InternalAdvertise != "" && c.Internal == "" {
 		return errors.New("--internal-advertise is set without --internal, the listener that it belongs to")
 	}
@@ -92,17 +98,26 @@ func (c *serveCmd) engineConfig(log *slog.Logger) engine.Config {
 		Listeners:  []engine.Listener{{Name: external, Bind: c.Kafka, Advertise: c.Advertise}},
 		DataDir:    c.Data,
 		Memory:     c.Memory,
-		Durability: replica.Group,
+		Durability: durabilities[c.Durability],
+		Racks:      c.Racks,
+		Settings:   map[string]string{},
 		Logger:     log,
 	}
 	if c.Internal != "" {
 		config.Listeners = append(config.Listeners,
 			engine.Listener{Name: internal, Bind: c.Internal, Advertise: c.InternalAdvertise})
 	}
-	if c.Durability == "os" {
-		config.Durability = replica.OS
+	if c.Replication > 0 {
+		for _, name := range []string{"default.replication.factor", "offsets.topic.replication.factor"} {
+			config.Settings[name] = strconv.Itoa(c.Replication)
+		}
 	}
 	return config
+}
+
+// durabilities are the values of --durability.
+var durabilities = map[string]replica.Durability{
+	"group": replica.Group, "always": replica.Always, "os": replica.OS, "memory": replica.Memory,
 }
 
 // listenConsole binds the console's address, before anything else is opened.

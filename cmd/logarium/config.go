@@ -20,6 +20,7 @@ type cli struct {
 	Config string `help:"Read settings from this YAML file: the flags' names as keys, without the dashes in front." placeholder:"FILE" env:"LOGARIUM_CONFIG"`
 
 	Serve       serveCmd       `cmd:"" default:"withargs" help:"Run the brokers and the console (the default)."`
+	Broker      brokerCmd      `cmd:"" help:"Stop, kill, pause and start the brokers of a running Logarium, one by one."`
 	Bench       bench.Cmd      `cmd:"" help:"Measure any Kafka cluster: produce, consume, end to end, start."`
 	Log         logCmd         `cmd:"" help:"Look at a data folder that is not in use: dump, verify."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running Logarium whether it is ready; exit code 0 if it is."`

@@ -34,7 +34,9 @@ type serveCmd struct {
 	ConsoleHosts      []string `help:"Further host names by which browsers may ask for the console." env:"LOGARIUM_CONSOLE_HOSTS" placeholder:"HOST"`
 	Data              string   `help:"Folder of the data; default ${default}." default:"./logarium-data" env:"LOGARIUM_DATA" placeholder:"DIR"`
 	Memory            bool     `help:"Keep everything in memory and nothing on disk." env:"LOGARIUM_MEMORY"`
-	Durability        string   `help:"What an acknowledgement waits for: group (synced to disk, many batches by one sync) or os (handed to the operating system, as Kafka's default; not safe against power loss). Default ${default}." enum:"group,os" default:"group" env:"LOGARIUM_DURABILITY"`
+	Durability        string   `help:"What an acknowledgement waits for: group (synced to disk, many batches by one sync), always (synced, each batch by itself), os (handed to the operating system, as Kafka's default; not safe against power loss) or memory (nothing; files are never synced). Default ${default}." enum:"group,always,os,memory" default:"group" env:"LOGARIUM_DURABILITY"`
+	Replication       int      `help:"Replicas of topics that do not ask for a number; without it three, or as many as there are brokers." env:"LOGARIUM_REPLICATION" placeholder:"N"`
+	Racks             []string `help:"Racks of the brokers in the order of their ids, such as a,b,c: replicas are spread over them." env:"LOGARIUM_RACKS" placeholder:"RACK"`
 	NoDemo            bool     `help:"Never run the heart-rate demo." env:"LOGARIUM_NO_DEMO"`
 	Insecure          bool     `help:"Allow addresses that other machines can reach, though nobody has to log in." env:"LOGARIUM_INSECURE"`
 	LogLevel          string   `help:"Least level of the log on standard error: debug, info, warn, error. Default ${default}." enum:"debug,info,warn,error" default:"warn" env:"LOGARIUM_LOG_LEVEL"`
@@ -42,7 +44,7 @@ type serveCmd struct {
 
 // Help lists the other commands, since this one is the default.
 func (*serveCmd) Help() string {
-	return "Other commands, each with its own --help: bench (measure any Kafka cluster), log dump and log verify (look at a data folder), healthcheck, version."
+	return "Other commands, each with its own --help: broker (stop, kill, pause, start the brokers of a running Logarium), bench (measure any Kafka cluster), log dump and log verify (look at a data folder), healthcheck, version."
 }
 
 // Run serves until ctx ends.
@@ -167,6 +169,8 @@ func (c *serveCmd) notices() []string {
 		out = append(out, "Everything is in memory: what is here is gone when the program ends.")
 	case c.Durability == "os":
 		out = append(out, "Not safe against power loss: an acknowledgement does not wait for the disk (--durability os).")
+	case c.Durability == "memory":
+		out = append(out, "Not safe against power loss: files are never synced (--durability memory).")
 	}
 	if c.Insecure {
 		out = append(out, "Other machines can reach this console and these brokers without a login (--insecure).")

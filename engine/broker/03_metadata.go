@@ -75,7 +75,7 @@ func (b *Broker) metadata(r *request, req *kmsg.MetadataRequest, img *metadata.I
 		resp.Brokers = append(resp.Brokers, m)
 	}
 	resp.ClusterID = kmsg.StringPtr(img.ClusterID())
-	resp.ControllerID = img.Controller()
+	resp.ControllerID = b.controllerID()
 	if req.IncludeClusterAuthorizedOperations {
 		resp.AuthorizedOperations = clusterOperations
 	}

@@ -28,7 +28,7 @@ func handleDescribeCluster(b *Broker, r *request) reply {
 		return answer(resp)
 	}
 	img := b.meta.Image()
-	resp.ClusterID, resp.ControllerID = img.ClusterID(), img.Controller()
+	resp.ClusterID, resp.ControllerID = img.ClusterID(), b.controllerID()
 	for _, broker := range img.Brokers() {
 		l, ok := broker.Listener(r.conn.listener)
 		if !ok || broker.Fenced && !req.IncludeFencedBrokers {

@@ -22,6 +22,10 @@ func (b *Broker) leaderOf(id metadata.UUID, name string, index int32) (leader, e
 	return p.Leader, p.LeaderEpoch
 }
 
+// controllerID is the broker that clients are told to be the active controller:
+// -1 while none is elected. Requests for it may go to any broker.
+func (b *Broker) controllerID() int32 { return b.meta.Leader() }
+
 // node is a broker as the clients of one listener see it.
 type node struct {
 	id   int32

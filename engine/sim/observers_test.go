@@ -39,13 +39,11 @@ func (r *run) gauges() {
 		if g.Offline.Load() || r.c.Down(g.Broker) {
 			continue
 		}
-		p, source := check.Part{Topic: g.Topic, Index: g.Partition}, "the gauges of "+r.c.Run(g.Broker)
+		p, source := check.Part{Topic: g.Topic, Index: g.Partition}, r.gaugesOf(g.Broker)
 		if g.Leader.Load() {
 			r.w.Ledger.Leader(source, p, g.LeaderEpoch.Load(), g.Broker)
 		}
-		if !r.p.resets {
-			r.w.Ledger.Gauge(source, p, g.HighWatermark.Load())
-		}
+		r.w.Ledger.Gauge(source, p, g.HighWatermark.Load())
 	}
 }
 
@@ -61,10 +59,17 @@ func (r *run) askLeaders(ctx context.Context, c *rawClient, broker int32) {
 	}
 }
 
+// gaugesOf names the gauges of a broker's present run.
+func (r *run) gaugesOf(broker int32) string { return "the gauges of " + r.c.Run(broker) }
+
 // told takes a state event.
 func (r *run) told(e event.State) {
-	if e.Kind == event.LeaderElected {
-		r.w.Ledger.Leader(fmt.Sprintf("event %d of process %d", e.Seq, r.processes), check.Part{Topic: e.Topic, Index: e.Partition}, e.Epoch, e.Broker)
+	p := check.Part{Topic: e.Topic, Index: e.Partition}
+	switch e.Kind {
+	case event.LeaderElected:
+		r.w.Ledger.Leader(fmt.Sprintf("event %d of process %d", e.Seq, r.processes), p, e.Epoch, e.Broker)
+	case event.LogTruncated:
+		r.w.Ledger.Truncated(r.gaugesOf(e.Broker), p, e.B)
 	}
 }
 

@@ -31,8 +31,6 @@ type profile struct {
 	linear  linearity
 	// breaksDisks: a close may fail, as disks do.
 	breaksDisks bool
-	// resets: replicas are thrown away and fetched again, so that their gauges may go back.
-	resets bool
 }
 
 // fault is one thing that can happen.
@@ -46,7 +44,7 @@ var profiles = []profile{
 	{name: "calm", steps: 5, faults: []fault{{1, nothing}}},
 	{name: "clients", steps: 25, linear: stale, faults: []fault{{3, cutClients}, {3, slowClients}, {3, resetClients}, {3, healClients}, {1, churn}}},
 	{name: "power", steps: 14, linear: stale, faults: []fault{{3, powerCut}, {1, killProcess}, {1, restartProcess}, {2, nothing}, {1, resetClients}, {1, powerCutInside}}},
-	{name: "disks", steps: 12, linear: stale, breaksDisks: true, resets: true, faults: []fault{{3, slowDisk}, {1, failingDisk}, {3, calmDisks}, {1, powerCut}, {1, restartProcess}}},
+	{name: "disks", steps: 12, linear: stale, breaksDisks: true, faults: []fault{{3, slowDisk}, {1, failingDisk}, {3, calmDisks}, {1, powerCut}, {1, restartProcess}}},
 	{name: "growth", steps: 25, linear: stale, faults: []fault{
 		{3, newTopic}, {2, morePartitions}, {1, oldTopic}, {2, otherSetting}, {1, deleteSome}, {1, churn}, {1, powerCut}, {2, reassign}, {1, preferred}, {1, killBroker}, {1, startBroker},
 	}},
@@ -54,7 +52,7 @@ var profiles = []profile{
 	{name: "pauses", brokers: 3, steps: 20, linear: stale, faults: []fault{{3, pauseBroker}, {3, resumeBroker}, {2, blink}, {1, sleepWell}, {1, killBroker}, {1, startBroker}}},
 	{name: "links", brokers: 3, steps: 25, linear: stale, faults: []fault{{3, cutLink}, {2, isolate}, {2, slowLink}, {1, flap}, {3, healLinks}, {1, resetClients}}},
 	{name: "rolling", brokers: 3, steps: 4, linear: stale, faults: []fault{{3, rolling}, {1, churn}, {1, preferred}}},
-	{name: "storm", steps: 40, linear: stale, breaksDisks: true, resets: true, faults: []fault{
+	{name: "storm", steps: 40, linear: stale, breaksDisks: true, faults: []fault{
 		{2, killBroker}, {1, stopBroker}, {5, startBroker}, {1, pauseBroker}, {2, resumeBroker}, {1, blink}, {2, cutLink}, {1, isolate}, {1, slowLink}, {3, healLinks},
 		{1, powerCut}, {1, powerCutInside}, {1, slowDisk}, {1, calmDisks}, {1, churn}, {1, newTopic}, {1, oldTopic}, {1, morePartitions}, {1, reassign}, {1, preferred},
 		{1, cutClients}, {1, resetClients}, {2, healClients}, {1, deleteSome}, {1, otherSetting},

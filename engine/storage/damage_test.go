@@ -272,6 +272,45 @@ func TestDamageInOlderSegments(t *testing.T) {
 	}
 }
 
+// TestFirstSegmentMissing takes the first segment away, as a power cut does
+// that comes before its name was synced, though those behind it are there.
+func TestFirstSegmentMissing(t *testing.T) {
+	fs := vfs.NewMem()
+	l, _ := mustOpen(t, testOptions(fs))
+	fill(t, l, 60)
+	segments := l.Segments()
+	if err := l.Close(false); err != nil {
+		t.Fatal(err)
+	}
+	files := snapshotFiles(t, fs)
+	delete(files, path.Base(fileName(testDir, 0, logSuffix)))
+	for _, tt := range []struct {
+		what             string
+		point            int64
+		start, end, lost int64
+	}{
+		{"nothing was synced", 0, 0, 0, 0},
+		{"it was synced, and those behind it not", 1, 1, 1, 1},
+		{"all was synced", 180, segments[1].Base, 180, segments[1].Base},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			o := testOptions(diskWith(t, files))
+			o.RecoveryPoint = tt.point
+			l, r := mustOpen(t, o)
+			if l.Start() != tt.start || l.End() != tt.end {
+				t.Errorf("the log has offsets %d to %d, want %d to %d", l.Start(), l.End(), tt.start, tt.end)
+			}
+			lost := int64(0)
+			for _, c := range r.Corrupt {
+				lost += c.To - c.From
+			}
+			if lost != tt.lost {
+				t.Errorf("%d offsets are said to be lost, want %d: %+v", lost, tt.lost, r.Corrupt)
+			}
+		})
+	}
+}
+
 func TestForeignFolder(t *testing.T) {
 	files, _ := smallLog(t, false)
 	o := testOptions(diskWith(t, files))

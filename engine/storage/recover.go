@@ -199,6 +199,9 @@ func (r *recovery) loadSegments(names []string) error {
 		return storageError("deleting a segment below the log start", err)
 	}
 	r.out.Segments = len(bases)
+	if all, err := r.holeBefore(bases); all || err != nil {
+		return err
+	}
 	if n := len(bases); r.options.Clean && n > 0 {
 		r.options.RecoveryPoint = max(r.options.RecoveryPoint, bases[n-1])
 	}
@@ -226,6 +229,22 @@ func (r *recovery) loadSegments(names []string) error {
 		}
 	}
 	return nil
+}
+
+// holeBefore sees whether the first segment is missing: the log start is
+// durable before a segment is deleted, but the names of new ones are synced
+// late, and in no order. What is above the recovery point is a torn tail then,
+// and put aside; if it returns true there is nothing else.
+func (r *recovery) holeBefore(bases []int64) (all bool, err error) {
+	start := r.log.start.Load()
+	if len(bases) == 0 || bases[0] <= start || r.options.Clean {
+		return false, nil
+	}
+	if r.options.RecoveryPoint < bases[0] {
+		return true, r.quarantineRest(bases)
+	}
+	r.corrupt(Corruption{Segment: start, From: start, To: bases[0], Reason: "segments that were synced are missing"})
+	return false, nil
 }
 
 // dropBelowStart deletes segments that end at or below the log start: a crash

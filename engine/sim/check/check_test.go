@@ -83,6 +83,12 @@ var stories = []struct {
 		s.Gauge("b1 run 2", p0, 4)
 		s.Gauge("b1 run 2", p0, 3)
 	}, []Rule{WatermarkBack}},
+	{"a gauge goes back with its log", func(s *story) {
+		s.Gauge("b1", p0, 5)
+		s.Truncated("b1", p0, 3)
+		s.Gauge("b1", p0, 3)
+		s.Gauge("b1", p0, 2)
+	}, []Rule{WatermarkBack}},
 	{"an end offset goes back", func(s *story) {
 		s.Bounds(s.Call(), p0, 1, -1, 7, "r")
 		s.Bounds(s.Call(), p0, 2, -1, 6, "q")

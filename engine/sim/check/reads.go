@@ -133,9 +133,20 @@ func (l *Ledger) Gauge(source string, p Part, hw int64) {
 	defer l.mu.Unlock()
 	key := sourceKey{source, p}
 	if before, ok := l.gauges[key]; ok && before > hw {
-		l.broken(WatermarkBack, "%s: the gauge of %s went from %d to %d", p, source, before, hw)
+		l.broken(WatermarkBack, "%s: it went back in %s, from %d to %d", p, source, before, hw)
 	}
 	l.gauges[key] = hw
+}
+
+// Truncated says that a replica's log was cut at an offset: so may its gauge
+// be, if it was behind others.
+func (l *Ledger) Truncated(source string, p Part, end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := sourceKey{source, p}
+	if before, ok := l.gauges[key]; ok {
+		l.gauges[key] = min(before, end)
+	}
 }
 
 // Delete says that DeleteRecords is asked for below an offset.

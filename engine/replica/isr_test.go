@@ -19,8 +19,8 @@ func TestISR_ShrinksAndExpands(t *testing.T) {
 		r.put(p, 5)
 		r.links.SetPaused(3, true)
 		time.Sleep(time.Hour) // a follower that has everything is in sync, however long nothing comes
-		if got := r.isr("t"); len(got) != 3 || r.asked != 0 {
-			t.Fatalf("ISR %v after an hour of nothing, the controller was asked %d times", got, r.asked)
+		if got := r.isr("t"); len(got) != 3 || r.asked.Load() != 0 {
+			t.Fatalf("ISR %v after an hour of nothing, the controller was asked %d times", got, r.asked.Load())
 		}
 		a, err := add(p, 1)
 		must(t, err)
@@ -38,10 +38,10 @@ func TestISR_ShrinksAndExpands(t *testing.T) {
 			t.Fatalf("ISR %v after it caught up", got)
 		}
 		r.same("t", 1, 2, 3)
-		asked := r.asked
+		asked := r.asked.Load()
 		time.Sleep(time.Hour)
-		if r.asked != asked {
-			t.Fatalf("%d more proposals while nothing happened", r.asked-asked)
+		if r.asked.Load() != asked {
+			t.Fatalf("%d more proposals while nothing happened", r.asked.Load()-asked)
 		}
 	})
 }
@@ -52,20 +52,20 @@ func TestISR_ProposalsAreSafeAndRepeated(t *testing.T) {
 		p := r.at(1, "t")
 		r.put(p, 1)
 		r.links.SetPaused(3, true)
-		r.answer = func() error { return errors.New("no controller") }
+		r.rule(func() { r.answer = func() error { return errors.New("no controller") } })
 		_, err := add(p, 1)
 		must(t, err)
 		time.Sleep(10 * time.Second)
-		if p.HighWatermark() != 1 || r.asked < 3 || r.asked > 30 {
-			t.Fatalf("high watermark %d before the controller agreed, asked %d times", p.HighWatermark(), r.asked)
+		if p.HighWatermark() != 1 || r.asked.Load() < 3 || r.asked.Load() > 30 {
+			t.Fatalf("high watermark %d before the controller agreed, asked %d times", p.HighWatermark(), r.asked.Load())
 		}
-		r.answer = nil
+		r.rule(func() { r.answer = nil })
 		time.Sleep(3 * time.Second)
 		if p.HighWatermark() != 2 {
 			t.Fatalf("high watermark %d", p.HighWatermark())
 		}
 		// An expansion counts from the moment it is asked for.
-		r.delay = time.Minute
+		r.rule(func() { r.delay = time.Minute })
 		r.links.SetPaused(3, false)
 		time.Sleep(time.Second)
 		r.links.SetPaused(3, true)
@@ -81,7 +81,7 @@ func TestISR_ProposalsAreSafeAndRepeated(t *testing.T) {
 		if p.HighWatermark() != 3 {
 			t.Fatalf("high watermark %d", p.HighWatermark())
 		}
-		r.delay = 0
+		r.rule(func() { r.delay = 0 })
 		r.links.SetPaused(3, false)
 		time.Sleep(2 * time.Minute)
 		if got := r.isr("t"); len(got) != 3 {
@@ -97,8 +97,8 @@ func TestISR_OnlyBrokersThatAreUpJoin(t *testing.T) {
 		r.lead(change, 1, 1)
 		r.put(r.at(1, "t"), 3)
 		time.Sleep(time.Minute)
-		if got := r.isr("t"); !slices.Equal(got, []int32{1}) || r.asked != 0 {
-			t.Fatalf("ISR %v, asked %d times", got, r.asked)
+		if got := r.isr("t"); !slices.Equal(got, []int32{1}) || r.asked.Load() != 0 {
+			t.Fatalf("ISR %v, asked %d times", got, r.asked.Load())
 		}
 		r.same("t", 1, 2)
 		r.fence(2, false)
@@ -169,11 +169,11 @@ func TestISR_WhoIsRefusedHoldsUpNothing(t *testing.T) {
 		change := r.topic("t", nil, 1, 2)
 		p := r.at(1, "t")
 		r.put(p, 1)
-		r.refuse = true
+		r.rule(func() { r.refuse = true })
 		r.lead(change, 1, 1)
 		time.Sleep(time.Minute)
-		if got := r.isr("t"); len(got) != 1 || r.asked < 2 || r.asked > 60 {
-			t.Fatalf("ISR %v, asked %d times", got, r.asked)
+		if got := r.isr("t"); len(got) != 1 || r.asked.Load() < 2 || r.asked.Load() > 60 {
+			t.Fatalf("ISR %v, asked %d times", got, r.asked.Load())
 		}
 		r.links.SetPaused(2, true)
 		_, err := add(p, 1)
@@ -187,9 +187,7 @@ func TestISR_WhoIsRefusedHoldsUpNothing(t *testing.T) {
 			t.Fatalf("high watermark %d: it waits for ever", p.HighWatermark())
 		}
 		r.links.SetPaused(2, false)
-		r.ruling.lock()
-		r.refuse = false
-		r.ruling.unlock()
+		r.rule(func() { r.refuse = false })
 		time.Sleep(10 * time.Second)
 		if got := r.isr("t"); len(got) != 2 {
 			t.Fatalf("ISR %v", got)

@@ -32,7 +32,7 @@ type rig struct {
 	hub    *event.Hub
 	ruling lock // over the image, and over handing it to the Sets
 	world  *world
-	asked  int           // AlterPartitions calls
+	asked  atomic.Int64  // AlterPartitions calls
 	answer func() error  // of AlterPartitions before it does anything; nil: none
 	delay  time.Duration // of AlterPartitions
 	asks   atomic.Int64  // fetches of followers
@@ -137,6 +137,13 @@ func (r *rig) at(broker int32, topic string) *Partition {
 	p, err := r.sets[broker].Partition(topic, 0)
 	must(r.t, err)
 	return p
+}
+
+// rule changes what the controller does.
+func (r *rig) rule(fn func()) {
+	r.ruling.lock()
+	defer r.ruling.unlock()
+	fn()
 }
 
 // leader is that of partition 0 of a topic.
@@ -250,12 +257,15 @@ type rigCluster struct {
 
 func (c rigCluster) AlterPartitions(ctx context.Context, epoch int64, proposals []Proposal) ([]Outcome, error) {
 	r := c.r
-	if r.delay > 0 && !sleep(ctx, r.delay) {
+	r.ruling.lock()
+	delay := r.delay
+	r.ruling.unlock()
+	if delay > 0 && !sleep(ctx, delay) {
 		return nil, ctx.Err()
 	}
 	r.ruling.lock()
 	defer r.ruling.unlock()
-	r.asked++
+	r.asked.Add(1)
 	if r.answer != nil {
 		if err := r.answer(); err != nil {
 			return nil, err

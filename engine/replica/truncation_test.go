@@ -268,9 +268,7 @@ func TestRepair_WaitsForTheController(t *testing.T) {
 		p := r.at(2, "t")
 		r.put(r.at(1, "t"), 5)
 		time.Sleep(time.Second)
-		r.ruling.lock()
-		r.deaf = true
-		r.ruling.unlock()
+		r.rule(func() { r.deaf = true })
 		r.disks[2].Inject(vfs.Fault{Op: vfs.OpSync, Path: "t-0/*", Err: errors.New("no"), Times: 1})
 		_, err := add(r.at(1, "t"), 1)
 		must(t, err)
@@ -278,9 +276,7 @@ func TestRepair_WaitsForTheController(t *testing.T) {
 		if p.log.Failed() == nil || p.End() < 5 || len(r.isr("t")) != 2 {
 			t.Fatalf("failed: %v, the log ends at %d, ISR %v", p.log.Failed(), p.End(), r.isr("t"))
 		}
-		r.ruling.lock()
-		r.deaf = false
-		r.ruling.unlock()
+		r.rule(func() { r.deaf = false })
 		time.Sleep(time.Minute)
 		r.put(r.at(1, "t"), 1)
 		r.caughtUp("t", 1, 2)

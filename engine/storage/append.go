@@ -55,15 +55,12 @@ func (l *Log) Append(batches []byte, a AppendOptions) (Appended, error) {
 	if l.mustRoll(&c, len(batches), end) {
 		// Without a gap between segments, unless the leader's is too wide: on
 		// recovery, a gap means loss.
-		rolled = l.end.Load()
-		if end-rolled > maxRelative {
-			rolled = first
-		}
+		rolled = l.baseFor(first, end)
 		if err := l.roll(rolled, a.Now); err != nil {
 			return Appended{}, err
 		}
 	}
-	if err := l.prepare(first, a.Now); err != nil {
+	if err := l.prepare(l.baseFor(first, end), a.Now); err != nil {
 		return Appended{}, err
 	}
 	stamp := int64(-1)
@@ -77,6 +74,16 @@ func (l *Log) Append(batches []byte, a AppendOptions) (Appended, error) {
 		return Appended{}, err
 	}
 	return l.commit(batches, &c, a.Now, stamp, rolled)
+}
+
+// baseFor is the base offset of a segment for batches from first up to end. It is
+// where the log ends, even if the leader's batches begin later: a segment that
+// begins above the end of what is before it looks like a hole.
+func (l *Log) baseFor(first, end int64) int64 {
+	if base := l.end.Load(); base < first && end-base <= maxRelative {
+		return base
+	}
+	return first
 }
 
 // follow prepares the log for the leader's batches in the plan, where it ends

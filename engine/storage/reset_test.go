@@ -189,3 +189,19 @@ func checkReset(t *testing.T, disk vfs.FS, o Options, old []string, reset, synce
 		t.Fatal(err)
 	}
 }
+
+// TestFollowerThatBeginsWithAGap has a leader whose first records are gone by
+// compaction: after a crash the follower's log is still there.
+func TestFollowerThatBeginsWithAGap(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	l, _ := mustOpen(t, o)
+	follow(t, l, 50, 3, 1)
+	follow(t, l, 70, 3, 1)
+	if err := l.Close(false); err != nil {
+		t.Fatal(err)
+	}
+	l, r := mustOpen(t, o)
+	if l.Start() != 0 || l.End() != 73 || l.Segments()[0].Base != 0 || r.BytesCut > 0 || len(r.Corrupt) > 0 {
+		t.Errorf("it has %d to %d in %+v, recovered %+v", l.Start(), l.End(), l.Segments(), r)
+	}
+}

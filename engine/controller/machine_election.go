@@ -123,12 +123,12 @@ func (e *elector) minInSync(t *metadata.Topic) int {
 	return e.minISR
 }
 
-// record finishes the edit: completes a reassignment, takes the dead from the
-// ISR, keeps those who are eligible (KIP-966), elects a leader. The order of
+// record finishes the edit: takes the dead from the ISR, completes a
+// reassignment, keeps those who are eligible (KIP-966), elects a leader. The order of
 // the steps and the rules are Kafka's (PartitionChangeBuilder).
 func (d *partitionEdit) record() (metadata.PartitionChangeRecord, bool) {
-	d.completeReassignment()
 	d.dropFromISR()
+	d.completeReassignment()
 	d.eligible()
 	d.elect()
 	if len(d.ISR) == 0 && d.was.Leader != metadata.NoLeader {
@@ -137,14 +137,14 @@ func (d *partitionEdit) record() (metadata.PartitionChangeRecord, bool) {
 	return d.difference()
 }
 
-// completeReassignment ends a reassignment once all that were added are in
-// sync and somebody in sync remains.
+// completeReassignment ends a reassignment once all that are to remain are in
+// sync.
 func (d *partitionEdit) completeReassignment() {
 	if len(d.Adding) == 0 && len(d.Removing) == 0 {
 		return
 	}
 	isr, replicas := without(d.ISR, d.Removing), without(d.Replicas, d.Removing)
-	if len(replicas) == 0 || len(isr) == 0 || !containsAll(isr, d.Adding) {
+	if len(replicas) == 0 || !containsAll(isr, replicas) {
 		return
 	}
 	d.ISR, d.Replicas, d.Adding, d.Removing = isr, replicas, nil, nil

@@ -65,6 +65,8 @@ func (r alterReassignments) begin(m *machine, d *partitionEdit, target []int32) 
 		return tooManyReplicas(int64(len(target)), m.maxReplicas)
 	}
 	d.Adding, d.Removing = without(target, was), without(was, target)
+	slices.Sort(d.Adding)
+	slices.Sort(d.Removing)
 	d.Replicas = slices.Concat(target, d.Removing)
 	return nil
 }

@@ -22,6 +22,8 @@ type world struct {
 	m   machine
 	img *metadata.Image
 	ids byte
+	// recs are those of the last command.
+	recs []metadata.Record
 }
 
 func newWorld(t *testing.T, brokers int32, replicas int, static map[string]string) *world {
@@ -50,6 +52,7 @@ func run[R any](w *world, cmd command[R]) R {
 	w.t.Helper()
 	recs, answer := cmd.run(&w.m, w.img, time.Unix(0, 0))
 	w.apply(recs)
+	w.recs = recs
 	return answer
 }
 
@@ -147,45 +150,6 @@ func TestCreateTopics_OneRequest(t *testing.T) {
 	recs, res := createTopics{[]NewTopic{{Name: "v", Partitions: 2, ReplicationFactor: 1}}, true}.run(&w.m, w.img, time.Time{})
 	if len(recs) != 0 || res[0].Err != nil || res[0].Partitions != 2 {
 		t.Errorf("validate only: %d records, %+v", len(recs), res[0])
-	}
-}
-
-func TestPlacement_LeadersGoRound(t *testing.T) {
-	w := newWorld(t, 3, 1, nil)
-	led := map[int32]int{}
-	for i := range 12 {
-		w.create(NewTopic{Name: fmt.Sprint("t", i), Partitions: int32(i%4 + 1), ReplicationFactor: 1})
-		for _, p := range w.img.Topic(fmt.Sprint("t", i)).Partitions {
-			led[p.Leader]++
-		}
-	}
-	if led[1] != 10 || led[2] != 10 || led[3] != 10 {
-		t.Errorf("leaders of 30 partitions: %v", led)
-	}
-}
-
-func TestPlacement_ReplicasAreDistinct(t *testing.T) {
-	for brokers := int32(1); brokers <= 5; brokers++ {
-		for factor := 1; factor <= int(brokers); factor++ {
-			w := newWorld(t, brokers, 5, nil)
-			held := map[int32]int{}
-			p := newPlacement(w.img)
-			for _, replicas := range p.next(60, factor) {
-				seen := map[int32]bool{}
-				for _, id := range replicas {
-					if seen[id] {
-						t.Fatalf("%d brokers, factor %d: %v", brokers, factor, replicas)
-					}
-					seen[id] = true
-					held[id]++
-				}
-			}
-			for id := int32(1); id <= brokers; id++ {
-				if held[id] != 60*factor/int(brokers) {
-					t.Errorf("%d brokers, factor %d: broker %d holds %d", brokers, factor, id, held[id])
-				}
-			}
-		}
 	}
 }
 

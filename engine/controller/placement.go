@@ -22,7 +22,8 @@ type placement struct {
 // rack is the brokers of one rack, or all those without a rack.
 type rack struct {
 	active, others []int32
-	next           int // counts the partitions whose followers began here
+	held           map[int32]int // replicas placed so far, with several racks
+	next           int           // where to begin among those that hold as many
 }
 
 func newPlacement(img *metadata.Image) placement {
@@ -32,7 +33,7 @@ func newPlacement(img *metadata.Image) placement {
 	for _, b := range img.Brokers() {
 		r := byName[b.Rack]
 		if r == nil {
-			r = &rack{next: p.at}
+			r = &rack{next: p.at, held: make(map[int32]int)}
 			byName[b.Rack] = r
 			names = append(names, b.Rack)
 		}
@@ -73,37 +74,54 @@ func (p *placement) next(partitions, factor int) [][]int32 {
 // place fills the replicas of one partition: one from each rack in turn, from
 // the leader's on, and round again.
 func (p *placement) place(to []int32, factor int) []int32 {
-	first, taken := p.at%p.live, make([]int, len(p.racks))
-	begin := make([]int, len(p.racks)) // where the replicas of each rack begin
-	begin[first] = p.at / p.live
-	for n := 0; len(to) < factor; n++ {
-		q := (first + n) % len(p.racks)
-		r := p.racks[q]
-		if taken[q] == 0 && n > 0 {
-			begin[q] = r.next
-			r.next++
+	first, turn := p.at%p.live, p.at/p.live
+	p.at++
+	if len(p.racks) == 1 {
+		for n := range factor {
+			to = append(to, p.racks[0].nth(turn, n))
 		}
-		if id, ok := r.pick(begin[q], taken[q]); ok {
+		return to
+	}
+	leader := p.racks[first]
+	to = append(to, leader.active[turn%len(leader.active)])
+	leader.held[to[0]]++
+	for q := first + 1; len(to) < factor; q++ {
+		if id, ok := p.racks[q%len(p.racks)].least(to); ok {
 			to = append(to, id)
 		}
-		taken[q]++
 	}
-	p.at++
 	return to
 }
 
-// pick returns the nth broker of a partition in this rack. The distance from
-// the first grows with each round, so that the partitions that begin on one
-// broker have different others.
-func (r *rack) pick(begin, n int) (int32, bool) {
+// nth returns the nth broker of a partition in the only rack there is. Its
+// distance from the leader grows with each round, so that the partitions of one
+// leader have different followers.
+func (r *rack) nth(turn, n int) int32 {
 	size := len(r.active)
 	switch {
-	case n == 0 && size > 0:
-		return r.active[begin%size], true
+	case n == 0:
+		return r.active[turn%size]
 	case n < size:
-		return r.active[(begin%size+1+(begin/size+n-1)%(size-1))%size], true
-	case n < size+len(r.others):
-		return r.others[(begin+n-size)%len(r.others)], true
+		return r.active[(turn%size+1+(turn/size+n-1)%(size-1))%size]
+	}
+	return r.others[(turn+n-size)%len(r.others)]
+}
+
+// least returns the broker that holds the fewest replicas and is not in taken,
+// an active one where there is one; false if all are taken.
+func (r *rack) least(taken []int32) (id int32, ok bool) {
+	for _, list := range [][]int32{r.active, r.others} {
+		for i := range list {
+			b := list[(r.next+i)%len(list)]
+			if !slices.Contains(taken, b) && (!ok || r.held[b] < r.held[id]) {
+				id, ok = b, true
+			}
+		}
+		if ok {
+			r.held[id]++
+			r.next++
+			return id, true
+		}
 	}
 	return 0, false
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/logarium/logarium/engine/event"
@@ -153,6 +154,9 @@ func (b *Broker) Start(ctx context.Context) error {
 	if err = n.start(ctx); err == nil {
 		n.end(op, Running, nil)
 		return nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	n.cut()
 	if n.killed(op) {

@@ -140,8 +140,8 @@ func (v *verifier) checkpoints(b *brokerFolder) {
 	seen := map[logKey]bool{}
 	for _, l := range b.logs {
 		seen[l.logKey] = true
-		if _, ok := b.points[l.logKey]; !ok && b.points != nil {
-			v.find(Finding{Severity: v.harsh(b), Check: CheckBounds, Broker: b.id, File: b.dir + "/" + recoveryFile, Detail: l.String() + " has no entry"})
+		if _, ok := b.points[l.logKey]; !ok && b.points != nil && v.harsh(b) == Problem {
+			v.find(Finding{Severity: Problem, Check: CheckBounds, Broker: b.id, File: b.dir + "/" + recoveryFile, Detail: l.String() + " has no entry"})
 		}
 	}
 	if b.clean && b.points == nil && b.errs[recoveryFile] == nil {

@@ -23,19 +23,36 @@ func TestVerify_FindsNothingInAFolderThatIsRight(t *testing.T) {
 // that anybody reads.
 func TestVerify_FindsEveryFlippedBit(t *testing.T) {
 	mem := recordFolder(t, 1)
-	before := everything(t, mem, true)
+	// What the journal has after a clean stop is there to be written over.
+	if err := mem.RemoveAll("journal"); err != nil {
+		t.Fatal(err)
+	}
 	step := 1
 	if testing.Short() {
 		step = 13
 	}
+	flipEach(t, mem, files(t, mem, "."), step)
+}
+
+func TestVerify_FindsFlippedBitsOfTheJournal(t *testing.T) {
+	mem := recordFolder(t, 1)
+	remove(t, mem, "broker-1/.kafka_cleanshutdown")
+	addJournal(t, mem, 3)
+	flipEach(t, mem, files(t, mem, "journal"), 31)
+}
+
+// flipEach flips bits of files, one by one: the first, and then one in step, of
+// the first 8 KiB.
+func flipEach(t *testing.T, mem *vfs.Mem, names []string, step int) {
+	before := everything(t, mem, true)
 	harmless, flipped := 0, 0
-	for _, name := range files(t, mem, ".") {
+	for _, name := range names {
 		whole := read(t, mem, name)
 		f, err := mem.Open(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for bit := 0; bit < len(whole)*8; bit += step {
+		for bit := 0; bit < min(len(whole), 8<<10)*8; bit += step {
 			b := []byte{whole[bit/8] ^ 1<<(bit%8)}
 			if _, err := f.WriteAt(b, int64(bit/8)); err != nil {
 				t.Fatal(err)
@@ -158,6 +175,7 @@ func TestVerify_TakesWhatACrashLeavesForNoProblem(t *testing.T) {
 	const log = "broker-1/t-0/"
 	b := read(t, m, log+"00000000000000000000.log")
 	write(t, m, "broker-1/recovery-point-offset-checkpoint", []byte("0\n1\nt 0 2\n"))
+	write(t, m, "broker-1/replication-offset-checkpoint", []byte("0\n1\nt 0 2\n"))
 	write(t, m, log+"00000000000000000000.log", b[:len(b)-5]) // the third batch is torn
 	remove(t, m, log+"00000000000000000000.index")
 	remove(t, m, log+"00000000000000000003.snapshot")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,14 +147,12 @@ func TestSessions_AStarvedProcessFencesNobody(t *testing.T) {
 		c := open(t, cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		starved := make(chan struct{})
+		var starved atomic.Bool
 		for id := int32(1); id <= 3; id++ {
 			wg.Go(func() {
 				beat(ctx, t, id, func() *Controller {
-					select {
-					case <-starved:
+					if starved.Load() {
 						time.Sleep(5 * time.Second)
-					default:
 					}
 					return c
 				}, nil)
@@ -161,9 +160,9 @@ func TestSessions_AStarvedProcessFencesNobody(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		disk.Inject(vfs.Fault{Op: vfs.OpSync, Times: 1, Do: func(vfs.Op, string) {
-			close(starved)
+			starved.Store(true)
 			time.Sleep(5 * time.Second)
-			starved = make(chan struct{})
+			starved.Store(false)
 		}})
 		create(t, c, "slow", 1)
 		time.Sleep(5 * time.Second)

@@ -44,6 +44,13 @@ func shut(t *testing.T, e *engine.Engine) {
 	}
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func client(t *testing.T, e *engine.Engine, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	c, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(e.Bootstrap()...)}, opts...)...)

@@ -164,6 +164,9 @@ func (c *logCheck) bounds() {
 		c.finding(Problem, CheckBounds, "", "after a clean shutdown the recovery point is %d, and the log ends at %d", point, c.end)
 	}
 	mark, ok := b.marks[c.log.logKey]
+	if ok && mark < c.end && c.alone() && c.harsh(b) == Problem {
+		c.finding(Problem, CheckBounds, "", "after a clean shutdown the high watermark of the only replica is %d, and the log ends at %d", mark, c.end)
+	}
 	if ok && mark > c.end {
 		c.finding(c.harsh(b), CheckBounds, "", "the high watermark is %d, and the log ends at %d", mark, c.end)
 	}
@@ -175,4 +178,10 @@ func (c *logCheck) bounds() {
 	for _, file := range c.snapshots {
 		c.finding(c.harsh(b), CheckProducers, file.Name, "the snapshot is of offset %d, and the log ends at %d", file.Offset, c.end)
 	}
+}
+
+// alone reports whether this is the one replica of its partition.
+func (c *logCheck) alone() bool {
+	t := c.topicOf(c.log)
+	return t != nil && int(c.log.index) < len(t.Partitions) && len(t.Partitions[c.log.index].Replicas) == 1
 }

@@ -77,8 +77,8 @@ func (e *Engine) closeJournal(clean bool) error {
 
 // syncLogs syncs the logs of what the journal is to release, on every broker
 // that somebody counts on. What a broker may lack that is down, or has not put
-// back yet what the journal has, is kept for as long as it is in the ISR, which
-// it leaves if there is anybody else.
+// back yet what the journal has, is kept for as long as it is in the ISR or the
+// ELR, which it leaves if there is anybody else.
 func (e *Engine) syncLogs(ctx context.Context, marks []journal.Mark) error {
 	var img *metadata.Image
 	all := true
@@ -100,6 +100,13 @@ func (e *Engine) syncLogs(ctx context.Context, marks []journal.Mark) error {
 		}
 		if err := e.syncLog(img, m, all); err != nil {
 			kept.Marks, kept.Err = append(kept.Marks, m), err
+		}
+	}
+	for _, n := range e.nodes {
+		if set := e.replicas(n.id); set != nil {
+			if err := set.Checkpoint(); err != nil {
+				return fmt.Errorf("writing the recovery points of broker %d: %w", n.id, err)
+			}
 		}
 	}
 	if len(kept.Marks) > 0 {
@@ -126,7 +133,8 @@ func (e *Engine) syncLog(img *metadata.Image, m journal.Mark, all bool) error {
 		}
 	}
 	for _, b := range p.Replicas {
-		inSync := slices.Contains(p.ISR, b)
+		// Those that may lead, without another that has it all.
+		counts := slices.Contains(p.ISR, b) || slices.Contains(p.ELR, b) || slices.Contains(p.LastKnownELR, b) || p.Leader == metadata.NoLeader
 		set := e.replicas(b)
 		var err error
 		if set == nil {
@@ -134,7 +142,7 @@ func (e *Engine) syncLog(img *metadata.Image, m journal.Mark, all bool) error {
 		} else {
 			err = set.SyncThrough(id, m.Partition, next)
 		}
-		if err != nil && inSync {
+		if err != nil && counts {
 			return err
 		}
 	}

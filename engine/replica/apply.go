@@ -77,6 +77,11 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 	s.configure(img, d)
 	s.fetchers.interrupt(slices.ContainsFunc(d.BrokersChanged, s.registered))
 	if first {
+		// What is above these points was not known to be synced; no points are no
+		// knowledge.
+		if !s.last.clean || s.last.points == nil {
+			errs = append(errs, s.Checkpoint())
+		}
 		s.last = lastRun{clean: s.last.clean}
 	} else if len(d.BrokersChanged) > 0 {
 		for _, p := range s.Partitions() { // who is up may join an ISR, who is not holds nothing up

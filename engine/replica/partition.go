@@ -226,7 +226,7 @@ func (p *Partition) emit(e event.State) {
 func (p *Partition) open(c settings, last lastRun) error {
 	s := p.set
 	l, found, err := storage.Open(storage.Options{
-		FS: s.cfg.FS, Dir: p.dir(), TopicID: p.id, Config: c.log, Clean: last.clean, RecoveryPoint: last.points[p.dir()],
+		FS: s.cfg.FS, Dir: p.dir(), TopicID: p.id, Config: c.log, Clean: last.clean, RecoveryPoint: last.points[p.dir()], PointKnown: last.points != nil,
 		ProducerExpiration: s.cfg.ProducerExpiration, Files: s.files, Logger: s.cfg.Logger,
 		Remover: s.remover, Throttle: s.throttle,
 		OnCorrupt: func(c storage.Corruption) { s.repairs.add(p, errors.New(c.Reason)) },
@@ -241,6 +241,9 @@ func (p *Partition) open(c settings, last lastRun) error {
 		p.emit(event.State{Kind: event.LogRecovered, A: found.BytesCut})
 	}
 	for _, c := range found.Corrupt {
+		if c.Unsynced { // what was acknowledged of it is in the journal
+			continue
+		}
 		s.cfg.Logger.Error("a log was damaged; the damaged bytes are kept aside", "log", p.dir(),
 			"fromOffset", c.From, "toOffset", c.To, "bytes", c.Bytes, "file", c.Quarantine, "reason", c.Reason)
 		s.repairs.add(p, errors.New(c.Reason))

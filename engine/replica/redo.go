@@ -119,6 +119,15 @@ func (s *Set) SyncThrough(topic metadata.UUID, index int32, next int64) error {
 	return p.sync()
 }
 
+// Checkpoint writes down how far each log is on disk. It comes after SyncThrough
+// and before the journal releases what was synced: whatever is above these
+// points is in the journal.
+func (s *Set) Checkpoint() error {
+	s.pointing.lock()
+	defer s.pointing.unlock()
+	return s.writeCheckpoint(s.Partitions())
+}
+
 // EndOf returns the log end of a partition that this broker has a replica of.
 func (s *Set) EndOf(topic metadata.UUID, index int32) (end int64, ok bool) {
 	p := s.held(topic, index)

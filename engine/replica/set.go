@@ -33,6 +33,7 @@ type Set struct {
 	stop     context.CancelFunc
 	workers  sync.WaitGroup
 
+	pointing lock // held while recovery points are written
 	sessions sessions
 	fetchers fetchers
 	proposer proposer
@@ -61,7 +62,7 @@ func Open(cfg Config) (*Set, error) {
 		cfg: cfg, files: storage.NewFileCache(cfg.OpenFiles), throttle: storage.NewThrottle(0),
 		byName: map[string]*topic{}, byID: map[metadata.UUID]*topic{}, born: time.Now(),
 	}
-	s.fetchers.set = s
+	s.fetchers.set, s.pointing = s, newLock()
 	s.proposer.wakeup, s.lag.wakeup, s.repairs.wakeup = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	var err error
 	if s.last, err = readLastRun(cfg.FS, cfg.Logger); err != nil {

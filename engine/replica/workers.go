@@ -81,7 +81,7 @@ func (p *Partition) lockedBroken(err error, doing string) {
 
 // checkpoint writes the recovery points.
 func (s *Set) checkpoint(context.Context) {
-	if err := s.writeCheckpoint(s.Partitions()); err != nil {
+	if err := s.Checkpoint(); err != nil {
 		s.cfg.Logger.Warn("cannot write recovery points; a start after a crash will read more of the logs", "err", err)
 	}
 }

@@ -21,6 +21,10 @@ type Options struct {
 	// Synced was when the checkpoint was made. Damage below it is reported,
 	// damage at or above it is a torn tail and is cut. 0 is always right.
 	RecoveryPoint int64
+	// PointKnown says that RecoveryPoint was written down by the last run, and
+	// is not 0 for want of knowing better: what lies above it and does not join
+	// on to the rest had not been synced.
+	PointKnown bool
 	// ProducerExpiration forgets a producer that appended nothing for so long
 	// (producer.id.expiration.ms); 0: 24 h.
 	ProducerExpiration time.Duration
@@ -65,6 +69,9 @@ type Corruption struct {
 	From, To   int64  // offsets that are lost: from From up to, not including, To
 	Quarantine string // the file that keeps the damaged bytes
 	Reason     string
+	// Unsynced says that all of it lies above the recovery point: a loss of
+	// power explains it.
+	Unsynced bool
 }
 
 // Origin says who made the batches of an append.

@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path"
 	"slices"
 	"strings"
@@ -60,6 +62,7 @@ type recovery struct {
 	out      Recovered
 	segments []*segment
 	epochsOK bool  // the epochs were read from their file
+	startOK  bool  // so was the log start, or it never moved
 	at       int64 // the producers' state is as of this offset, -1: not loaded
 	distrust map[int64]bool
 }
@@ -158,6 +161,7 @@ func (r *recovery) cleanUp() ([]string, error) {
 func (r *recovery) checkpoints() {
 	l := r.log
 	start, err := readOffset(l.fs, l.dir, logStartFile)
+	r.startOK = err == nil || errors.Is(err, fs.ErrNotExist)
 	if err == nil {
 		l.start.Store(start)
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -237,7 +241,7 @@ func (r *recovery) loadSegments(names []string) error {
 // and put aside; if it returns true there is nothing else.
 func (r *recovery) holeBefore(bases []int64) (all bool, err error) {
 	start := r.log.start.Load()
-	if len(bases) == 0 || bases[0] <= start || r.options.Clean {
+	if len(bases) == 0 || bases[0] <= start || r.options.Clean || !r.startOK {
 		return false, nil
 	}
 	if r.options.RecoveryPoint < bases[0] {
@@ -456,9 +460,14 @@ func (r *recovery) finish() error {
 
 // corrupt notes damage and logs it.
 func (r *recovery) corrupt(c Corruption) {
+	c.Unsynced = r.options.PointKnown && c.From >= r.options.RecoveryPoint && c.To == c.From
 	r.out.Corrupt = append(r.out.Corrupt, c)
-	r.log.logger.Error("damage in the log", "dir", r.log.dir, "segment", c.Segment, "position", c.Position, "bytes", c.Bytes,
-		"from", c.From, "to", c.To, "kept_in", c.Quarantine, "reason", c.Reason)
+	level := slog.LevelError
+	if c.Unsynced {
+		level = slog.LevelWarn
+	}
+	r.log.logger.Log(context.Background(), level, "damage in the log", "dir", r.log.dir, "segment", c.Segment, "position", c.Position, "bytes", c.Bytes,
+		"from", c.From, "to", c.To, "kept_in", c.Quarantine, "reason", c.Reason, "was_synced", !c.Unsynced)
 }
 
 // quarantineRest puts segments aside that follow one that was cut: nothing in

@@ -13,6 +13,7 @@ import (
 
 	"github.com/logarium/logarium/server/kafka"
 	"github.com/logarium/logarium/server/message"
+	"github.com/logarium/logarium/static"
 	"github.com/logarium/logarium/templates/link"
 	"github.com/logarium/logarium/templates/page"
 	"github.com/logarium/logarium/templates/ui"
@@ -38,7 +39,7 @@ func (s *Server) messages(c echo.Context) error {
 	case m.From == "tail":
 		m.Tail, m.Stream = true, url.Values{"view": {"events"}, "tail": {t.Name}}.Encode()
 		frame := topicPage(t)
-		frame.Scripts = []string{"js/tail.js"}
+		frame.Script = static.ScriptTail
 		return s.page(c, frame, page.Messages(m))
 	}
 	got, err := message.Read(c.Request().Context(), s.Cluster, q, message.DefaultBudget)

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/logarium/logarium/server/live"
+	"github.com/logarium/logarium/static"
 	"github.com/logarium/logarium/templates/layout"
 	"github.com/logarium/logarium/templates/link"
 	"github.com/logarium/logarium/templates/page"
@@ -46,7 +47,7 @@ func (s *Server) overview(c echo.Context) error {
 	}
 	model.Events = foldEvents(s.Live.Events(4*overviewEvents), overviewEvents)
 	return s.page(c, layout.Model{
-		Title: "Overview", Section: "overview", Scripts: []string{"js/map.js", "js/charts.js", "js/lists.js"},
+		Title: "Overview", Section: "overview", Script: static.ScriptOverview,
 	}, page.Overview(model))
 }
 

@@ -2,12 +2,14 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"sync"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/logarium/logarium/static"
 	"github.com/logarium/logarium/templates/layout"
 	"github.com/logarium/logarium/templates/link"
 )
@@ -46,6 +48,7 @@ func (s *Server) frame(c echo.Context, m *layout.Model) {
 	m.Theme = themeOf(r)
 	m.Version = s.Version
 	m.Static = s.files.URL
+	m.Script = cmp.Or(m.Script, static.ScriptBase)
 	m.Notices = s.Notices
 	m.Flash = takeFlash(c)
 	m.Here = "/"

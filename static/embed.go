@@ -69,6 +69,9 @@ func Load() (*Files, error) {
 	if err := f.bundle(); err != nil {
 		return nil, err
 	}
+	if err := f.joinScripts(); err != nil {
+		return nil, err
+	}
 	f.hash = f.sum()
 	return f, nil
 }

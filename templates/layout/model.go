@@ -8,7 +8,7 @@ type Model struct {
 	Here    string // the address of this page, to come back to after a form
 	Version string // of the product
 	Static  func(name string) string
-	Scripts []string // further modules below static, such as "js/map.js"
+	Script  string // the script below static; the frame's own if empty
 	Flash   *Flash
 	Demo    *Demo
 	Notices []string // what holds for the whole console, such as "--insecure"

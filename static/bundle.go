@@ -26,7 +26,8 @@ var scripts = map[string][]string{
 }
 
 // The modules are written so that they can be joined by lines: an import is one
-// line of names, an export stands before what it exports.
+// line of names, an export stands before what it exports, a comment that begins a
+// line takes whole lines, and no text goes over lines.
 var (
 	importLine = regexp.MustCompile(`^import \{ ([\w$, ]+) \} from '\./([a-z_]+)\.js';$`)
 	exportLine = regexp.MustCompile(`^export (async function|function|class|const) ([\w$]+)`)
@@ -71,8 +72,16 @@ func (j *joiner) add(name string, under []string) error {
 	}
 	var body strings.Builder
 	var exports []string
+	comment := false // inside a block of it
 	for line := range strings.Lines(string(source.body)) {
-		switch line = strings.TrimSuffix(line, "\n"); {
+		line = strings.TrimSuffix(line, "\n")
+		bare := strings.TrimSpace(line)
+		comment = comment || strings.HasPrefix(bare, "/*")
+		if comment || bare == "" || strings.HasPrefix(bare, "//") { // for those who read the sources
+			comment = comment && !strings.Contains(bare, "*/")
+			continue
+		}
+		switch {
 		case strings.HasPrefix(line, "import "):
 			m := importLine.FindStringSubmatch(line)
 			if m == nil {

@@ -48,11 +48,11 @@ func TestJoiner_OrderNamesAndWhatItRefuses(t *testing.T) {
 		}
 		return out
 	}
-	j := joiner{files: files("a", "import { x as y } from './b.js';\nexport const z = y;\n", "b", "export function x() {}\n"), done: make(map[string]bool)}
+	j := joiner{files: files("a", "import { x as y } from './b.js';\nexport const z = y;\n", "b", "// words\n\n/**\n * more\n */\nexport function x() {} // kept\n"), done: make(map[string]bool)}
 	if err := j.add("a", nil); err != nil {
 		t.Fatal(err)
 	}
-	want := "const $b = (() => {\nfunction x() {}\nreturn { x };\n})();\nconst $a = (() => {\nconst { x: y } = $b;\nconst z = y;\nreturn { z };\n})();\n"
+	want := "const $b = (() => {\nfunction x() {} // kept\nreturn { x };\n})();\nconst $a = (() => {\nconst { x: y } = $b;\nconst z = y;\nreturn { z };\n})();\n"
 	if got := j.out.String(); got != want {
 		t.Errorf("joined:\n%s", got)
 	}

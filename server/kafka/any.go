@@ -40,12 +40,35 @@ func (c *Cluster) anyOf(ctx context.Context, ask func() kmsg.Request) (kmsg.Resp
 			if a.err == nil || under == 0 {
 				return a.resp, explain(a.err)
 			}
+		case <-ctx.Done():
+			return nil, explain(ctx.Err())
 		case <-spread.C:
 			for _, b := range brokers {
 				put(b)
 				under++
 			}
 		}
+	}
+}
+
+// within runs ask and returns when ctx ends, whether ask has ended or not: a
+// client that is opening a connection does not look at the context.
+func within[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := ask(ctx)
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, explain(ctx.Err())
 	}
 }
 

@@ -85,7 +85,7 @@ func (c *Cluster) Capabilities(ctx context.Context) (Capabilities, error) {
 func (c *Cluster) askCapabilities(ctx context.Context) (Capabilities, error) {
 	ctx, cancel := context.WithTimeout(ctx, onePatience)
 	defer cancel()
-	versions, err := c.admin.ApiVersions(ctx)
+	versions, err := within(ctx, c.admin.ApiVersions)
 	if err != nil {
 		return Capabilities{}, explain(err)
 	}

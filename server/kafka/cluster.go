@@ -137,7 +137,7 @@ func (c *cached[T]) get(ctx context.Context, maxAge time.Duration, ask func(cont
 func (c *cached[T]) fill(ctx context.Context, ask func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	value, err := ask(ctx)
+	value, err := within(ctx, ask)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.value, c.err, c.at = value, err, time.Now()

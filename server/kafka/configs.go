@@ -135,7 +135,7 @@ func (c *Cluster) askSettings(ctx context.Context, kind kmsg.ConfigResourceType,
 	}
 	ctx, cancel := context.WithTimeout(ctx, onePatience)
 	defer cancel()
-	resp, err := c.client.Request(ctx, ask())
+	resp, err := within(ctx, func(ctx context.Context) (kmsg.Response, error) { return c.client.Request(ctx, ask()) })
 	return resp, explain(err)
 }
 

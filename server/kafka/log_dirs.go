@@ -143,7 +143,9 @@ func (c *Cluster) readSizes(ctx context.Context) (sizeIndex, error) {
 	)
 	for _, b := range m.Brokers {
 		wg.Go(func() {
-			resp, err := kmsg.NewPtrDescribeLogDirsRequest().RequestWith(ctx, c.client.Broker(int(b.ID)))
+			resp, err := within(ctx, func(ctx context.Context) (*kmsg.DescribeLogDirsResponse, error) {
+				return kmsg.NewPtrDescribeLogDirsRequest().RequestWith(ctx, c.client.Broker(int(b.ID)))
+			})
 			if err == nil {
 				err = refused(resp.ErrorCode, nil)
 			}

@@ -126,7 +126,9 @@ func (c *Cluster) metadata(ctx context.Context, names []string) (Metadata, error
 func metadataFrom(ctx context.Context, from kmsg.Requestor, names []string) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	resp, err := metadataRequest(names).RequestWith(ctx, from)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.MetadataResponse, error) {
+		return metadataRequest(names).RequestWith(ctx, from)
+	})
 	if err != nil {
 		return Metadata{}, explain(err)
 	}

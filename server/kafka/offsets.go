@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -60,51 +61,65 @@ func (c *Cluster) offsets(ctx context.Context, timestamp int64, topics []Topic) 
 	ctx, cancel := context.WithTimeout(ctx, onePatience)
 	defer cancel()
 	out := make(Offsets)
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
+	byLeader := make(map[int32]*kmsg.ListOffsetsRequest)
 	for _, t := range topics {
-		rt := kmsg.NewListOffsetsRequestTopic()
-		rt.Topic = t.Name
 		for _, p := range t.Partitions {
 			if p.Leader < 0 {
 				out[TopicPartition{t.Name, p.ID}] = Offset{Offset: -1, Err: &Error{Text: "the partition has no leader"}}
 				continue
 			}
+			req := byLeader[p.Leader]
+			if req == nil {
+				req = kmsg.NewPtrListOffsetsRequest()
+				req.ReplicaID = -1
+				byLeader[p.Leader] = req
+			}
+			if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != t.Name {
+				rt := kmsg.NewListOffsetsRequestTopic()
+				rt.Topic = t.Name
+				req.Topics = append(req.Topics, rt)
+			}
 			rp := kmsg.NewListOffsetsRequestTopicPartition()
 			rp.Partition, rp.Timestamp = p.ID, timestamp
+			rt := &req.Topics[len(req.Topics)-1]
 			rt.Partitions = append(rt.Partitions, rp)
 		}
-		if len(rt.Partitions) > 0 {
-			req.Topics = append(req.Topics, rt)
-		}
 	}
-	if len(req.Topics) == 0 {
-		return out
-	}
-	for _, shard := range c.client.RequestSharded(ctx, req) {
-		if shard.Err != nil {
-			out.fail(shard.Req, explain(shard.Err))
-			continue
-		}
-		resp, ok := shard.Resp.(*kmsg.ListOffsetsResponse)
-		if !ok {
-			continue
-		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				out[TopicPartition{t.Topic, p.Partition}] = Offset{Offset: p.Offset, Err: refused(p.ErrorCode, nil)}
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	for leader, req := range byLeader {
+		wg.Go(func() {
+			resp, err := within(ctx, func(ctx context.Context) (*kmsg.ListOffsetsResponse, error) {
+				return req.RequestWith(ctx, retrying{c.client.Broker(int(leader))})
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				out.fail(req, explain(err))
+				return
 			}
-		}
+			for _, t := range resp.Topics {
+				for _, p := range t.Partitions {
+					out[TopicPartition{t.Topic, p.Partition}] = Offset{Offset: p.Offset, Err: refused(p.ErrorCode, nil)}
+				}
+			}
+		})
 	}
+	wg.Wait()
 	return out
 }
 
-func (o Offsets) fail(req kmsg.Request, err error) {
-	r, ok := req.(*kmsg.ListOffsetsRequest)
-	if !ok {
-		return
-	}
-	for _, t := range r.Topics {
+// retrying asks one broker anew where the connection broke.
+type retrying struct{ *kgo.Broker }
+
+func (b retrying) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	return b.RetriableRequest(ctx, req)
+}
+
+func (o Offsets) fail(req *kmsg.ListOffsetsRequest, err error) {
+	for _, t := range req.Topics {
 		for _, p := range t.Partitions {
 			o[TopicPartition{t.Topic, p.Partition}] = Offset{Offset: -1, Err: err}
 		}

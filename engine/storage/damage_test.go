@@ -319,3 +319,37 @@ func TestForeignFolder(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 }
+
+// TestDamagedLogStart flips each bit of a log start, and of nothing else: no
+// segment is put aside for it, even if no recovery point is known.
+func TestDamagedLogStart(t *testing.T) {
+	fs := vfs.NewMem()
+	o := testOptions(fs)
+	l, _ := mustOpen(t, o)
+	fill(t, l, 60)
+	if err := l.DeleteRecords(100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Retain(testNow, l.End()); err != nil {
+		t.Fatal(err)
+	}
+	if l.Segments()[0].Base == 0 {
+		t.Fatal("no segment was deleted")
+	}
+	if err := l.Close(false); err != nil {
+		t.Fatal(err)
+	}
+	files := snapshotFiles(t, fs)
+	whole := files[logStartFile]
+	for bit := range len(whole) * 8 {
+		files[logStartFile] = slices.Clone(whole)
+		files[logStartFile][bit/8] ^= 1 << (bit % 8)
+		l, r, err := Open(testOptions(diskWith(t, files)))
+		if err != nil || l.End() != 180 || r.BytesCut > 0 || len(r.Corrupt) > 0 {
+			t.Fatalf("bit %d: the log ends at %d, recovered %+v, %v", bit, l.End(), r, err)
+		}
+		if err := l.Close(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

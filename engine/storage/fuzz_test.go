@@ -52,7 +52,12 @@ func FuzzRecovery(f *testing.F) {
 		}
 		first := fuzzRead(t, l)
 		end := l.End()
-		if end < o.RecoveryPoint {
+		stable := l.LastStable(end)
+		aborted, err := l.Aborted(l.Start(), stable)
+		if err != nil && !errors.Is(err, kerr.CorruptMessage) {
+			t.Fatal(err)
+		}
+		if end < l.stale.trusted(o.RecoveryPoint) {
 			t.Fatalf("%s: the log ends at %d, below the recovery point %d", name, end, o.RecoveryPoint)
 		}
 		if o.RecoveryPoint == 0 { // else older segments were not read
@@ -67,6 +72,9 @@ func FuzzRecovery(f *testing.F) {
 		}
 		if second := fuzzRead(t, again); !slices.Equal(first, second) || again.End() != end {
 			t.Fatalf("%s: opened again it has %v, first %v", name, second, first)
+		}
+		if now, err := again.Aborted(again.Start(), stable); !errors.Is(err, kerr.CorruptMessage) && (again.LastStable(end) != stable || !slices.Equal(now, aborted)) {
+			t.Fatalf("%s: opened again the last stable offset is %d, first %d; aborted %v, first %v, %v", name, again.LastStable(end), stable, now, aborted, err)
 		}
 		if err := again.Close(false); err != nil {
 			t.Fatal(err)
@@ -88,9 +96,24 @@ func fuzzFiles(f *testing.F) map[string][]byte {
 		if i%3 == 0 {
 			b = producerBatchOf(int64(i), 0, 0, 3)
 		}
-		if _, err := l.Append(b, AppendOptions{LeaderEpoch: int32(i / 8), Now: testNow}); err != nil {
-			f.Fatal(err)
+		all := [][]byte{b}
+		switch i % 5 {
+		case 1:
+			all = append(all, txnBatch(100, 0, int32(i/5), 1))
+		case 4:
+			all = append(all, batch.NewMarker(100, 0, batch.Marker{Commit: i == 4}, 0))
 		}
+		for _, b := range all {
+			if _, err := l.Append(b, AppendOptions{LeaderEpoch: int32(i / 8), Now: testNow, Origin: FromCoordinator}); err != nil {
+				f.Fatal(err)
+			}
+		}
+	}
+	if err := l.Truncate(l.End() - 2); err != nil { // for its checkpoint
+		f.Fatal(err)
+	}
+	if err := l.DeleteRecords(4); err != nil {
+		f.Fatal(err)
 	}
 	if err := l.Close(false); err != nil {
 		f.Fatal(err)

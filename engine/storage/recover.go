@@ -26,7 +26,7 @@ var ErrForeign = errors.New("the folder belongs to another topic")
 //
 // The error wraps KAFKA_STORAGE_ERROR if the disk fails, or ErrForeign.
 func Open(o Options) (*Log, Recovered, error) {
-	r := &recovery{log: newLog(o), options: o, now: time.Now(), distrust: map[int64]bool{}, at: -1}
+	r := &recovery{log: newLog(o), options: o, now: time.Now(), distrust: map[int64]bool{}, at: -1, loaded: -1}
 	err := r.run()
 	for {
 		var damaged *damagedSegment
@@ -40,7 +40,7 @@ func Open(o Options) (*Log, Recovered, error) {
 		// Its index was believed, but not rightly: scan it as well.
 		r.distrust[damaged.base] = true
 		out := Recovered{BytesCut: r.out.BytesCut, Corrupt: r.out.Corrupt}
-		r = &recovery{log: newLog(o), options: o, now: r.now, distrust: r.distrust, out: out, at: -1}
+		r = &recovery{log: newLog(o), options: o, now: r.now, distrust: r.distrust, out: out, at: -1, loaded: -1}
 		err = r.run()
 	}
 }
@@ -64,6 +64,7 @@ type recovery struct {
 	epochsOK bool  // the epochs were read from their file
 	startOK  bool  // so was the log start, or it never moved
 	at       int64 // the producers' state is as of this offset, -1: not loaded
+	loaded   int64 // the newest snapshot when one was last loaded
 	distrust map[int64]bool
 }
 
@@ -380,7 +381,9 @@ func (r *recovery) producersAt(offset int64) error {
 	if err != nil {
 		return storageError("listing the snapshots", err)
 	}
-	if r.at < 0 || newest > r.at {
+	// A snapshot of just this offset knows what damage took from the batches.
+	if r.at < 0 || newest > r.at || newest == offset && r.loaded != offset {
+		r.loaded = newest
 		if r.at, err = l.loadProducers(l.producers, offset); err != nil {
 			return storageError("listing the snapshots", err)
 		}

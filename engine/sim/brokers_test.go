@@ -89,15 +89,15 @@ func blink(r *run, ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// sleepWell pauses all brokers for hours, as a machine that is put to sleep
+// sleepWell pauses all brokers for up to an hour, as a machine that is put to sleep
 // does: the clock has jumped when they go on.
 func sleepWell(r *run, ctx context.Context, rng *rand.Rand) {
-	hours := time.Duration(1 + rng.Int64N(int64(3*time.Hour)))
+	long := time.Duration(1 + rng.Int64N(int64(time.Hour)))
 	for _, id := range r.c.IDs() {
 		r.c.Pause(id)
 	}
-	r.w.Note("all brokers sleep for %v", hours)
-	timer := time.NewTimer(hours)
+	r.w.Note("all brokers sleep for %v", long)
+	timer := time.NewTimer(long)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

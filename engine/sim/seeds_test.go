@@ -29,7 +29,7 @@ var (
 
 const (
 	// bound is the virtual time that a run may take, whatever happens.
-	bound = 2 * time.Hour
+	bound = 100 * time.Hour
 	// patient is the real time that a run may take: a lock that is held by
 	// somebody who waits stops virtual time.
 	patient = time.Minute

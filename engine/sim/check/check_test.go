@@ -99,6 +99,14 @@ var stories = []struct {
 		s.Bounds(s.Call(), p0, 1, -1, 6, "q")
 		s.Bounds(early, p0, 2, -1, 6, "q")
 	}, nil},
+	{"a fetch tells a lower high watermark in the same epoch", func(s *story) {
+		s.read(0, 7)
+		s.read(0, 6)
+	}, []Rule{WatermarkBack}},
+	{"a fetch from a new leader may", func(s *story) {
+		s.Bounds(s.Call(), p0, 0, -1, 7, "q")
+		s.read(0, 6)
+	}, nil},
 	{"records above the high watermark", func(s *story) {
 		s.send(0, "a", 0)
 		s.read(0, 0, "a")

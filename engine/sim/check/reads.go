@@ -33,7 +33,7 @@ func (l *Ledger) Read(call Call, r Read) {
 	if len(r.Records) > 0 && r.HighWatermark < next {
 		l.broken(WatermarkBack, "%s: %s got records up to offset %d with the high watermark %d", r.Part, r.Reader, next-1, r.HighWatermark)
 	}
-	l.watermark(call, now, r.Part, r.Epoch, r.HighWatermark, r.Reader)
+	l.watermark(call, now, r.Part, r.Epoch, r.HighWatermark, "a fetch of "+r.Reader, true)
 	l.logStart(r.Part, r.LogStart, r.Reader)
 }
 
@@ -44,7 +44,7 @@ func (l *Ledger) Bounds(call Call, p Part, epoch int32, start, end int64, who st
 	defer l.mu.Unlock()
 	now := l.tick()
 	if end >= 0 {
-		l.watermark(call, now, p, epoch, end, who)
+		l.watermark(call, now, p, epoch, end, "ListOffsets of "+who, false)
 	}
 	if start >= 0 {
 		l.logStart(p, start, who)
@@ -107,12 +107,14 @@ type mark struct {
 	who string
 }
 
-// watermark takes a high watermark. It must not be below one that was seen, at
-// the same leader epoch or an earlier one, before it was asked for.
-func (l *Ledger) watermark(call Call, now int64, p Part, epoch int32, hw int64, who string) {
+// watermark takes a high watermark. It must not be below one that was seen
+// before it was asked for, at the same leader epoch or an earlier one. Only at
+// the same one if it came with a fetch: a new leader serves what it knows to be
+// committed before it knows the newest, and only ListOffsets waits (KIP-207).
+func (l *Ledger) watermark(call Call, now int64, p Part, epoch int32, hw int64, who string, fetched bool) {
 	marks := l.part(p).marks
 	for e, seen := range marks {
-		if e > epoch || epoch < 0 && e >= 0 {
+		if e > epoch || fetched && e != epoch {
 			continue
 		}
 		before := sort.Search(len(seen), func(i int) bool { return seen[i].at >= int64(call) })

@@ -48,7 +48,7 @@ var profiles = []profile{
 	{name: "growth", steps: 25, linear: stale, faults: []fault{
 		{3, newTopic}, {2, morePartitions}, {1, oldTopic}, {2, otherSetting}, {1, deleteSome}, {1, churn}, {1, powerCut}, {2, reassign}, {1, preferred}, {1, killBroker}, {1, startBroker},
 	}},
-	{name: "kills", brokers: 3, steps: 20, linear: stale, faults: []fault{{4, killBroker}, {1, stopBroker}, {4, startBroker}, {1, resetClients}}},
+	{name: "kills", brokers: 3, steps: 25, linear: stale, faults: []fault{{4, killBroker}, {1, stopBroker}, {4, startBroker}, {1, resetClients}, {3, slowLink}, {1, healLinks}}},
 	{name: "pauses", brokers: 3, steps: 20, linear: stale, faults: []fault{{3, pauseBroker}, {3, resumeBroker}, {2, blink}, {1, sleepWell}, {1, killBroker}, {1, startBroker}}},
 	{name: "links", brokers: 3, steps: 25, linear: stale, faults: []fault{{3, cutLink}, {2, isolate}, {2, slowLink}, {1, flap}, {3, healLinks}, {1, resetClients}}},
 	{name: "rolling", brokers: 3, steps: 4, linear: stale, faults: []fault{{3, rolling}, {1, churn}, {1, preferred}}},

@@ -12,6 +12,9 @@ import (
 func (w *world) apply(events []event.State, lost uint64) {
 	if lost > 0 { // what they told is known from the counters, except for the members
 		w.bump()
+		for _, p := range w.partList {
+			p.shrunk(-1, false)
+		}
 	}
 	for i := range events {
 		w.applyOne(&events[i])
@@ -34,6 +37,8 @@ func (w *world) applyOne(e *event.State) {
 		w.applyBroker(e)
 	case event.LeaderElected:
 		w.applyElection(e)
+	case event.IsrShrunk, event.IsrExpanded:
+		w.applySync(e)
 	case event.ControllerElected:
 		w.controller = e.Broker
 		w.bump()
@@ -82,9 +87,30 @@ func (w *world) applyElection(e *event.State) {
 		return
 	}
 	p.elected = election{e.Broker, e.Epoch}
+	if e.Broker >= 0 {
+		p.shrunk(e.Broker, false)
+	}
 	if p.leader != e.Broker || p.epoch != e.Epoch {
 		p.leader, p.epoch = e.Broker, e.Epoch
 		w.bump()
+	}
+}
+
+// applySync notes who left the ISR or came back. The counters of a broker that
+// hangs or is cut off say what it knew.
+func (w *world) applySync(e *event.State) {
+	if p := w.parts[topicPartition{e.Topic, e.Partition}]; p != nil {
+		p.shrunk(e.Broker, e.Kind == event.IsrShrunk)
+		w.countSync(p)
+	}
+}
+
+// shrunk notes of a broker's replica, -1 for all, whether it left the ISR.
+func (p *partition) shrunk(broker int32, left bool) {
+	for _, r := range p.replicas {
+		if broker < 0 || r.c.Broker == broker {
+			r.shrunk = left
+		}
 	}
 }
 

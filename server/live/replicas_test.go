@@ -120,6 +120,26 @@ func TestReplicas_ElectionBeatsAPausedLeader(t *testing.T) {
 	}
 }
 
+// A broker that hangs goes on taking itself for in sync, too.
+func TestReplicas_WhoLeftTheIsrIsOutWhateverItThinks(t *testing.T) {
+	f, r, step := watched(t)
+	f.follower("orders", 0, 1).InSync.Store(true)
+	step(event.State{Kind: event.IsrShrunk, Topic: "orders", Partition: 0, Broker: 2, A: 2})
+	if _, second := r.of(t, 0, 2); second.InSync {
+		t.Error("in sync after it left")
+	}
+	step(event.State{Kind: event.IsrExpanded, Topic: "orders", Partition: 0, Broker: 2, A: 3})
+	if _, second := r.of(t, 0, 2); !second.InSync {
+		t.Error("out of sync after it came back")
+	}
+	step(event.State{Kind: event.IsrShrunk, Topic: "orders", Partition: 0, Broker: 2, A: 2},
+		event.State{Kind: event.LeaderElected, Topic: "orders", Partition: 0, Broker: 2, Epoch: 3},
+		event.State{Kind: event.LeaderElected, Topic: "orders", Partition: 0, Broker: 1, Epoch: 4})
+	if _, second := r.of(t, 0, 2); !second.InSync {
+		t.Error("it led after it had left: it is in sync")
+	}
+}
+
 // Reassignment takes a replica away and adds another.
 func TestReplicas_SetChanges(t *testing.T) {
 	f, r, step := watched(t)

@@ -108,6 +108,7 @@ type replica struct {
 	replicated                 int64 // records appended from the leader
 	end                        int64 // log end
 	inSync, offline            bool
+	shrunk                     bool // an event said that it left the ISR; its own broker may not know
 	rate                       rate // of replicated
 }
 
@@ -492,7 +493,7 @@ func (p *partition) whoLeads() (broker, epoch int32, lead *event.Partition) {
 // countSync notes which replicas are in sync, and which cannot be reached.
 func (w *world) countSync(p *partition) {
 	for _, r := range p.replicas {
-		inSync, offline := r.c.InSync.Load() || r.c.Broker == p.leader, r.c.Offline.Load()
+		inSync, offline := r.c.InSync.Load() && !r.shrunk || r.c.Broker == p.leader, r.c.Offline.Load()
 		if inSync != r.inSync || offline != r.offline {
 			r.inSync, r.offline = inSync, offline
 			w.bump()

@@ -66,24 +66,24 @@ func (e *Engine) logDir(id int32) string {
 	return dir
 }
 
-// prepareControllers makes the metadata logs fit the voters, while nothing runs,
-// and returns the voter that is to stand for election. Data of more brokers than
-// are to run is refused before anything is changed.
-func (e *Engine) prepareControllers() (campaign int32, err error) {
+// prepare makes the metadata logs fit the voters, while nothing runs, and finds
+// the voter that is to stand for election. Data of more brokers than are to run
+// is refused before anything is changed.
+func (e *Engine) prepare(context.Context) error {
 	var members []controller.Member
 	for _, n := range e.nodes {
 		members = append(members, controller.Member{ID: n.id, FS: n.fs, Dir: metadataDir})
 	}
 	absent, err := e.absentMembers()
 	if err != nil {
-		return 0, &DataError{Dir: e.cfg.DataDir, Err: err}
+		return &DataError{Dir: e.cfg.DataDir, Err: err}
 	}
 	found, err := controller.Prepare(append(members, absent...), e.voters())
 	if err != nil {
-		return 0, &DataError{Dir: e.cfg.DataDir, Err: err}
+		return &DataError{Dir: e.cfg.DataDir, Err: err}
 	}
-	e.fresh = found.Image == nil
-	return found.Campaign, nil
+	e.fresh, e.campaign = found.Image == nil, found.Campaign
+	return nil
 }
 
 // absentMembers are the brokers of earlier runs that have data and are not to

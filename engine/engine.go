@@ -33,6 +33,7 @@ type Engine struct {
 	log      *slog.Logger
 	lock     io.Closer // of the data folder; nil in memory
 	fresh    bool
+	campaign int32 // the voter that stands for election first
 	links    *netx.Links
 	unwatch  func() // of links
 	progress *broker.Progress
@@ -66,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		e.nodes = append(e.nodes, n)
 	}
 	e.unwatch = e.links.Watch(e.tell)
-	for _, step := range []func(context.Context) error{e.listen, e.openDisks, e.openJournal, e.openControllers, e.openReplicas, e.startBrokers} {
+	for _, step := range []func(context.Context) error{e.listen, e.openDisks, e.prepare, e.openLogs, e.openReplicas, e.startBrokers} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, e.abandon())
 		}
@@ -112,18 +113,25 @@ func (e *Engine) listen(ctx context.Context) error {
 	return nil
 }
 
+// openLogs opens the journal and the metadata logs side by side: both wait for
+// the disk most of the time.
+func (e *Engine) openLogs(ctx context.Context) error {
+	var journal error
+	var opening sync.WaitGroup
+	opening.Go(func() { journal = e.openJournal(ctx) })
+	err := e.openControllers(ctx)
+	opening.Wait()
+	return errors.Join(err, journal)
+}
+
 // openControllers starts the quorum: the most advanced voter stands for
 // election, and the others hear of it.
 func (e *Engine) openControllers(ctx context.Context) error {
-	campaign, err := e.prepareControllers()
-	if err != nil {
-		return err
-	}
 	var brokers []metadata.Broker
 	for _, n := range e.nodes {
 		brokers = append(brokers, n.self())
 	}
-	return e.each(func(n *node) error { return n.openController(ctx, brokers, n.id == campaign) })
+	return e.each(func(n *node) error { return n.openController(ctx, brokers, n.id == e.campaign) })
 }
 
 func (e *Engine) openReplicas(context.Context) error {

@@ -365,33 +365,6 @@ func TestRequests_EndWithTheirContextAndTheController(t *testing.T) {
 	}
 }
 
-func BenchmarkCreateTopics_ThousandByFive(b *testing.B) {
-	topics := make([]NewTopic, 1000)
-	for i := range topics {
-		topics[i] = NewTopic{Name: fmt.Sprint("topic-", i), Partitions: 5, ReplicationFactor: 1}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		disk, err := vfs.OS(b.TempDir())
-		if err != nil {
-			b.Fatal(err)
-		}
-		c := open(b, testConfig(disk, 3))
-		b.StartTimer()
-		for _, r := range c.CreateTopics(context.Background(), topics, false) {
-			if r.Err != nil {
-				b.Fatal(r.Err)
-			}
-		}
-		b.StopTimer()
-		if err := c.Close(); err != nil {
-			b.Fatal(err)
-		}
-		b.StartTimer()
-	}
-}
-
 func BenchmarkCreateTopic_One(b *testing.B) {
 	disk, err := vfs.OS(b.TempDir())
 	if err != nil {

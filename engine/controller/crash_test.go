@@ -1,11 +1,14 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -239,6 +242,8 @@ func FuzzParseLog(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add([]byte{})
+	f.Add(released(f, "log/00000000000000000000.log"))
+	f.Add(released(f, "snapshot/00000000000000000009.log"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		frames, good, err := parseLog(b)
 		if err != nil {
@@ -254,6 +259,57 @@ func FuzzParseLog(f *testing.F) {
 	})
 }
 
+// released returns a file that the first released version wrote.
+func released(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "released", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// FuzzPrepare gives a voter any files, beside one that has none: Prepare
+// refuses them, or the copy has what they have.
+func FuzzPrepare(f *testing.F) {
+	f.Add([]byte(nil), released(f, "log/00000000000000000000.log"))
+	f.Add(released(f, "snapshot/00000000000000000009.snapshot"), released(f, "snapshot/00000000000000000009.log"))
+	f.Fuzz(func(t *testing.T, snapshot, log []byte) {
+		disk, empty := vfs.NewMem(), vfs.NewMem()
+		base := "/00000000000000000000"
+		if len(snapshot) > 0 {
+			base = "/00000000000000000009"
+			writeFile(t, disk, defaultDir+base+snapshotSuffix, snapshot)
+		}
+		writeFile(t, disk, defaultDir+base+logSuffix, log)
+		r, err := Prepare([]Member{{ID: 1, FS: disk}, {ID: 2, FS: empty}, {ID: 3, FS: vfs.NewMem()}}, []int32{1, 2, 3})
+		if err != nil || r.Image == nil {
+			return
+		}
+		again, err := Prepare([]Member{{ID: 2, FS: empty}, {ID: 1, FS: disk}, {ID: 3, FS: empty}}, []int32{2})
+		if err != nil || !bytes.Equal(again.Image.AppendTo(nil), r.Image.AppendTo(nil)) {
+			t.Fatalf("the copy is another one: %v", err)
+		}
+	})
+}
+
+func writeFile(t *testing.T, disk vfs.FS, name string, b []byte) {
+	t.Helper()
+	if err := disk.MkdirAll(defaultDir); err != nil {
+		t.Fatal(err)
+	}
+	file, err := disk.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func FuzzParseSnapshot(f *testing.F) {
 	c := open(f, testConfig(vfs.NewMem(), 1))
 	create(f, c, "a", 2)
@@ -261,6 +317,7 @@ func FuzzParseSnapshot(f *testing.F) {
 		Index: new(uint64(9)), Term: new(uint64(2)), ConfState: &raftpb.ConfState{Voters: []uint64{1, 2, 3}},
 	}}
 	f.Add(appendSnapshot(nil, snap))
+	f.Add(released(f, "snapshot/00000000000000000009.snapshot"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		snap, err := parseSnapshot(b)
 		if err != nil {

@@ -46,6 +46,9 @@ func ReadClusterID(b []byte) (string, error) {
 	r := reader{b: b}
 	r.uvarint()
 	r.int64()
+	if r.err == nil && len(r.b) == 0 {
+		return "", nil // an image without records
+	}
 	first := r.take(r.uvarint())
 	if r.err != nil {
 		return "", fmt.Errorf("head of the image: %w", r.err)

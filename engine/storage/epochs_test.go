@@ -88,6 +88,7 @@ func TestEpochsAssign(t *testing.T) {
 func FuzzCheckpoint(f *testing.F) {
 	f.Add(encodeCheckpoint([]string{"1 2", "3 4"}))
 	f.Add([]byte("1\n0\ncrc32c 00000000\n"))
+	f.Add([]byte("40 90\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lines, err := decodeCheckpoint(b)
 		if err == nil && string(encodeCheckpoint(lines)) != string(b) {
@@ -98,6 +99,11 @@ func FuzzCheckpoint(f *testing.F) {
 			var again epochs
 			if err := again.decode(e.encode()); err != nil || !slices.Equal(again.entries, e.entries) {
 				t.Fatalf("decoded, encoded and decoded: %v", err)
+			}
+		}
+		if lines, err := unsealText(sealText(string(b))); err == nil {
+			if s, err := decodeStale(lines); err == nil && (s.to < 0 || s.to > s.was || s.trusted(s.was) > s.was) {
+				t.Fatalf("a range %+v", s)
 			}
 		}
 	})

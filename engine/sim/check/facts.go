@@ -46,7 +46,7 @@ func (l *Ledger) Facts(call Call, who string, found func(key string) string) {
 	defer l.mu.Unlock()
 	l.tick()
 	for key, f := range l.facts {
-		if f.acked > int64(call) {
+		if f.acked == 0 || f.acked > int64(call) { // what it was before is not known
 			continue
 		}
 		if got := found(key); got != f.value && !slices.Contains(f.open, got) {

@@ -31,12 +31,7 @@ func (e *Engine) close(ctx context.Context) error {
 		return n.broker.Swap(nil).Close(ctx)
 	}))
 	// All controllers at once: none is to take the others for lost.
-	errs = append(errs, e.each(func(n *node) error {
-		if c := n.controller.Swap(nil); c != nil {
-			return c.Close()
-		}
-		return nil
-	}))
+	errs = append(errs, e.each((*node).closeController))
 	errs = append(errs, e.each(func(n *node) error {
 		if s := n.replicas.Swap(nil); s != nil {
 			return s.Close(true)

@@ -177,7 +177,7 @@ func (e *Engine) learners() (ids []int32) {
 func (e *Engine) hasQuorum() bool {
 	up := 0
 	for _, id := range e.voters() {
-		if e.node(id).controller.Load() != nil && !e.links.Paused(id) {
+		if c := e.node(id).controller.Load(); c != nil && c.Failure() == nil && !e.links.Paused(id) {
 			up++
 		}
 	}
@@ -208,10 +208,10 @@ func (e *Engine) Ready() error {
 	}
 	var errs []error
 	for _, n := range e.nodes {
-		switch state, cause := n.current(); state {
-		case Failed:
+		switch state, cause := n.current(); {
+		case cause != nil:
 			errs = append(errs, fmt.Errorf("broker %d has failed: %w", n.id, cause))
-		case Starting:
+		case state == Starting:
 			errs = append(errs, fmt.Errorf("broker %d is starting", n.id))
 		}
 	}

@@ -37,6 +37,7 @@ type node struct {
 	incarnation metadata.UUID // of this life
 	listeners   []broker.Listener
 	groups      *coordinator.Groups
+	over        context.CancelFunc // ends the guard of its controller
 	broker      atomic.Pointer[broker.Broker]
 
 	mu    sync.Mutex // for what follows
@@ -187,6 +188,9 @@ func (n *node) openController(ctx context.Context, brokers []metadata.Broker, ca
 		return fmt.Errorf("opening the metadata log of broker %d: %w", n.id, err)
 	}
 	n.controller.Store(c)
+	life, over := context.WithCancel(context.Background())
+	n.over = over
+	go n.guard(life, c)
 	for _, other := range e.nodes {
 		if e.links.Down(other.id) {
 			c.Lost(other.id)
@@ -258,9 +262,7 @@ func (n *node) shut(ctx context.Context) error {
 	if s := n.replicas.Swap(nil); s != nil {
 		errs = append(errs, s.Close(true))
 	}
-	if c := n.controller.Swap(nil); c != nil {
-		errs = append(errs, c.Close())
-	}
+	errs = append(errs, n.closeController())
 	n.engine.links.SetDown(n.id, true)
 	n.setOffline(true)
 	return errors.Join(errs...)
@@ -283,8 +285,6 @@ func (n *node) cut() {
 	if n.groups != nil {
 		n.groups.Close()
 	}
-	if c := n.controller.Swap(nil); c != nil {
-		_ = c.Close()
-	}
+	_ = n.closeController()
 	n.setOffline(true)
 }

@@ -18,17 +18,17 @@ import (
 
 // disks are the disks of a cluster in memory, which outlive it.
 type disks struct {
-	mu   sync.Mutex
-	byID map[int32]vfs.FS
+	mu     sync.Mutex
+	faulty map[int32]*vfs.Faulty
 }
 
 func (d *disks) open(id int32) (vfs.FS, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.byID[id] == nil {
-		d.byID[id] = vfs.NewMem()
+	if d.faulty[id] == nil {
+		d.faulty[id] = vfs.NewFaulty(vfs.NewMem(), 1)
 	}
-	return d.byID[id], nil
+	return d.faulty[id], nil
 }
 
 // virtual is a cluster in virtual time, and the network that it is on.
@@ -59,7 +59,7 @@ func inVirtualTime(t *testing.T, brokers int, test func(v *virtual, d *disks)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		v := &virtual{t: t, net: netx.NewMem()}
-		d := &disks{byID: map[int32]vfs.FS{}}
+		d := &disks{faulty: map[int32]*vfs.Faulty{}}
 		v.open(brokers, d)
 		defer func() { v.close() }()
 		test(v, d)
@@ -243,6 +243,47 @@ func TestVirtual_WhatComesAcrossAStart(t *testing.T) {
 				across(v, b)
 				if err := <-started; err == nil {
 					t.Error("the start that was broken off succeeded")
+				}
+			})
+		})
+	}
+}
+
+// A broker whose metadata log fails is ended while the others go on; where all
+// fail, all stay, and the process says that it is not well.
+func TestVirtual_MetadataLogFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken []int32
+		state  State
+	}{
+		"of one": {[]int32{2}, Failed},
+		"of all": {[]int32{1, 2, 3}, Running},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, 3, func(v *virtual, d *disks) {
+				v.create(1, "t")
+				for _, id := range c.broken {
+					d.faulty[id].Inject(vfs.Fault{Op: vfs.OpSync, Path: metadataDir + "/*", Err: errors.New("no space")})
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				res := v.node(1).controller.Load().CreateTopics(ctx, []controller.NewTopic{{Name: "u", Partitions: 1, ReplicationFactor: 3}}, false)
+				cancel()
+				if (res[0].Err == nil) != (c.state == Failed) {
+					t.Errorf("making a topic: %v", res[0].Err)
+				}
+				time.Sleep(2 * time.Second)
+				if state, cause := v.Broker(2).State(); state != c.state || cause == nil {
+					t.Errorf("it is %s: %v", state, cause)
+				}
+				if err := v.Ready(); err == nil || !strings.Contains(err.Error(), "no space") {
+					t.Errorf("the process is ready: %v", err)
+				}
+				for _, id := range c.broken {
+					d.faulty[id].Heal()
+				}
+				if c.state == Failed {
+					v.must(v.Broker(2).Start(context.Background()))
+					v.must(v.Ready())
 				}
 			})
 		})

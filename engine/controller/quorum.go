@@ -217,6 +217,20 @@ func (c *Controller) load() error {
 // Image returns the newest image. It costs one atomic load.
 func (c *Controller) Image() *metadata.Image { return c.image.Load() }
 
+// Broken is closed when this controller has failed and takes part no more, as
+// when its disk cannot be written.
+func (c *Controller) Broken() <-chan struct{} { return c.broken }
+
+// Failure says why it is broken, nil if it is not.
+func (c *Controller) Failure() error {
+	select {
+	case <-c.broken:
+		return c.failed
+	default:
+		return nil
+	}
+}
+
 // Active says whether this voter is the active controller and takes requests.
 func (c *Controller) Active() bool { return c.active.Load() }
 

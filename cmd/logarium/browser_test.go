@@ -148,7 +148,7 @@ func (b *browser) picture(name string, width, height int64, dark bool) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 		return err
 	}), chromedp.EmulateViewport(width, height))
-	evaluate[bool](b, `new Promise(r => setTimeout(() => requestAnimationFrame(() => r(true)), 500))`)
+	evaluate[bool](b, `new Promise(r => { scrollTo(0, 0); setTimeout(() => requestAnimationFrame(() => r(true)), 500); })`)
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		b.t.Fatal(err)

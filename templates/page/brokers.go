@@ -147,7 +147,11 @@ func (m BrokerActModel) moves() int { return m.Leads - len(m.Leaderless) - m.Lea
 func (m BrokerActModel) sentence() string {
 	switch m.Act.Name {
 	case "stop":
-		return "It hands over the partitions that it leads, writes everything to disk and ends. Clients notice nothing but a change of leaders."
+		const what = "It hands over the partitions that it leads, writes everything to disk and ends."
+		if m.Last || m.QuorumLost || m.moves() < m.Leads || m.Unknown != "" {
+			return what
+		}
+		return what + " Clients notice nothing but a change of leaders."
 	case "kill":
 		return "As if its power was cut: connections break off, nothing is handed over and nothing is flushed. Another broker takes over once the loss is noticed."
 	case "pause":

@@ -97,7 +97,7 @@ func (c cluster) AlterPartitions(ctx context.Context, epoch int64, proposals []r
 	req := controller.AlterPartitions{Broker: c.node.id, Epoch: epoch, Partitions: make([]controller.AlterPartition, len(proposals))}
 	for i, p := range proposals {
 		req.Partitions[i] = controller.AlterPartition{
-			Topic: p.Topic, Partition: p.Index, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR,
+			Topic: p.Topic, Partition: p.Index, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch, ISR: p.ISR, ISREpochs: p.ISREpochs,
 		}
 	}
 	results := meta.AlterPartitions(ctx, req)

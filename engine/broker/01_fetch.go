@@ -89,6 +89,7 @@ type fetchPart struct {
 	err     error
 	hw      int64
 	stable  int64 // last stable offset
+	settled bool  // hw is not below what an earlier leader told
 	start   int64
 	aborted []storage.AbortedTxn
 	instead int32 // preferred read replica, -1: this one
@@ -163,7 +164,7 @@ func (f *fetch) read() {
 
 // readPart reads one partition.
 func (f *fetch) readPart(p *fetchPart) error {
-	p.hw, p.stable, p.start, p.instead, p.aborted = -1, -1, -1, -1, nil
+	p.hw, p.stable, p.start, p.instead, p.aborted, p.settled = -1, -1, -1, -1, nil, true
 	if p.replica == nil || f.serves(p.replica) != nil {
 		var err error
 		if f.req.Version >= 13 {
@@ -184,6 +185,7 @@ func (f *fetch) readPart(p *fetchPart) error {
 	}
 	var leads bool
 	leads, p.seen = p.replica.Leader()
+	p.settled = p.replica.Settled() == nil // first: the high watermark only grows
 	p.hw, p.stable, p.start = p.replica.HighWatermark(), p.replica.LastStable(), p.replica.Start()
 	switch {
 	case p.offset < p.start || p.offset > p.replica.End():
@@ -307,7 +309,8 @@ func (f *fetch) answer() kmsg.Response {
 			continue
 		}
 		a.parts = append(a.parts, p)
-		p.toldHW, p.toldStart = p.hw, p.start
+		p.toldHW, _ = p.ends()
+		p.toldStart = p.start
 		if p.err != nil {
 			p.toldHW = -2 // tell again once it is well
 		}
@@ -317,7 +320,18 @@ func (f *fetch) answer() kmsg.Response {
 
 // news says whether an incremental answer has to name the partition.
 func (p *fetchPart) news() bool {
-	return len(p.records) > 0 || p.err != nil || p.instead >= 0 || p.hw != p.toldHW || p.start != p.toldStart
+	hw, _ := p.ends()
+	return len(p.records) > 0 || p.err != nil || p.instead >= 0 || hw != p.toldHW || p.start != p.toldStart
+}
+
+// ends returns the high watermark and the last stable offset as the client is
+// told them. A new leader gives what it knows to be committed, and -1 until it
+// knows that this is not less than what clients have seen.
+func (p *fetchPart) ends() (hw, stable int64) {
+	if !p.settled {
+		return -1, -1
+	}
+	return p.hw, p.stable
 }
 
 // count tells the counters what is delivered.

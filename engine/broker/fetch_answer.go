@@ -124,8 +124,9 @@ func (a *fetchAnswer) appendPart(e *fetchEncoder, p *fetchPart, cuts []cut) []cu
 	code, _ := a.f.b.codeOf(p.err)
 	e.int32(p.key.index)
 	e.int16(code)
-	e.int64(p.hw)
-	e.int64(p.stable)
+	hw, stable := p.ends()
+	e.int64(hw)
+	e.int64(stable)
 	if e.version >= 5 {
 		e.int64(p.start)
 	}

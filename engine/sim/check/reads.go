@@ -13,7 +13,7 @@ type Read struct {
 	Records []Record
 	// Epoch is the leader epoch that the broker confirmed; -1: it was not told.
 	Epoch         int32
-	HighWatermark int64
+	HighWatermark int64 // -1: a new leader does not know it yet
 	LogStart      int64
 }
 
@@ -30,10 +30,12 @@ func (l *Ledger) Read(call Call, r Read) {
 		}
 		next = rec.Offset + 1
 	}
-	if len(r.Records) > 0 && r.HighWatermark < next {
-		l.broken(WatermarkBack, "%s: %s got records up to offset %d with the high watermark %d", r.Part, r.Reader, next-1, r.HighWatermark)
+	if r.HighWatermark >= 0 {
+		if len(r.Records) > 0 && r.HighWatermark < next {
+			l.broken(WatermarkBack, "%s: %s got records up to offset %d with the high watermark %d", r.Part, r.Reader, next-1, r.HighWatermark)
+		}
+		l.watermark(call, now, r.Part, r.Epoch, r.HighWatermark, "a fetch of "+r.Reader, true)
 	}
-	l.watermark(call, now, r.Part, r.Epoch, r.HighWatermark, "a fetch of "+r.Reader, true)
 	l.logStart(r.Part, r.LogStart, r.Reader)
 }
 

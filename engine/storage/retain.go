@@ -88,6 +88,10 @@ func (l *Log) doom(c *Config, s *segment, now time.Time, start, left int64) stri
 // before: whatever a crash leaves of the files, no hole is seen.
 func (l *Log) deleteOldest(doomed []Deleted) error {
 	start := max(l.start.Load(), doomed[len(doomed)-1].End)
+	// Of the producers that appended to them only a snapshot tells from now on.
+	if _, err := l.Sync(); err != nil {
+		return err
+	}
 	if err := l.moveStart(start); err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"path"
 	"slices"
 	"testing"
 	"time"
@@ -210,5 +213,32 @@ func TestOffsetForTime(t *testing.T) {
 				t.Errorf("the first is at %d, %v", at, err)
 			}
 		})
+	}
+}
+
+// TestRetainKeepsProducers cuts the power right after all segments with a
+// producer's batches were deleted: only the snapshot tells of it.
+func TestRetainKeepsProducers(t *testing.T) {
+	fs := vfs.NewCrashable()
+	if err := errors.Join(fs.MkdirAll(path.Dir(testDir)), fs.SyncDir(".")); err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions(fs)
+	o.ProducerExpiration = 100 * 365 * 24 * time.Hour
+	l, _ := mustOpen(t, o)
+	mustAppend(t, l, producerBatchOf(7, 0, 0, 2))
+	if err := l.Roll(testNow.Add(8 * 24 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.DeleteRecords(2); err != nil {
+		t.Fatal(err)
+	}
+	if deleted, err := l.Retain(time.Now(), l.End()); err != nil || len(deleted) == 0 {
+		t.Fatalf("deleted %v, %v", deleted, err)
+	}
+	o.FS = fs.Crash(rand.New(rand.NewPCG(1, 1)), vfs.LoseAll())
+	l, _ = mustOpen(t, o)
+	if known := l.Producers(); len(known) != 1 || known[0].ID != 7 {
+		t.Errorf("after the power cut the log knows of the producers %+v", known)
 	}
 }

@@ -53,15 +53,14 @@ func (c *Cluster) Quorum(ctx context.Context) (Quorum, error) {
 	if err := refused(quorum.ErrorCode, quorum.ErrorMessage); err != nil {
 		return Quorum{}, err
 	}
-	for _, t := range quorum.Topics {
-		for _, p := range t.Partitions {
-			if err := refused(p.ErrorCode, p.ErrorMessage); err != nil {
-				return Quorum{}, err
-			}
-			return quorumOf(p), nil
-		}
+	if len(quorum.Topics) == 0 || len(quorum.Topics[0].Partitions) == 0 {
+		return Quorum{}, &Error{Text: "the cluster answered nothing about its metadata quorum"}
 	}
-	return Quorum{}, &Error{Text: "the cluster answered nothing about its metadata quorum"}
+	p := quorum.Topics[0].Partitions[0] // the metadata log has one
+	if err := refused(p.ErrorCode, p.ErrorMessage); err != nil {
+		return Quorum{}, err
+	}
+	return quorumOf(p), nil
 }
 
 func quorumOf(p kmsg.DescribeQuorumResponseTopicPartition) Quorum {

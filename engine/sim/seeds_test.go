@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	seeds = flag.Uint64("seeds", 2, "how many seeds to run each profile with")
+	seeds = flag.Uint64("seeds", 1, "how many seeds to run each profile with")
 	from  = flag.Uint64("from", 0, "the first seed")
 	spend = flag.Duration("for", 0, "run one seed after the other for so long instead")
 	lines = flag.Int("lines", 120, "how many lines of history to print after a failure")

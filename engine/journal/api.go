@@ -26,14 +26,14 @@ var (
 // Config is what a Journal needs to open. FS is required.
 type Config struct {
 	FS vfs.FS // the journal's folder
-	// SegmentBytes is the largest size of a segment file; default 32 MiB. The
+	// SegmentBytes is the largest size of a segment file; default 16 MiB. The
 	// first one is small, and each new one twice the size of the one before.
 	SegmentBytes int64
-	// MaxBytes is how much may be in use before Admit waits; default 512 MiB.
-	// From half of it on, Checkpoint is called to free segments.
+	// MaxBytes is how much may be in use before Admit waits; default 256 MiB.
+	// From a quarter of it on, Checkpoint is called to free segments.
 	MaxBytes int64
 	// MaxPending is how many bytes may wait for their sync before Admit waits;
-	// default 64 MiB.
+	// default 32 MiB.
 	MaxPending int64
 	// FullWait is how long Admit waits at most; default 5 s.
 	FullWait time.Duration

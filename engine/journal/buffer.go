@@ -6,7 +6,7 @@ const (
 	// bufferKept is the largest memory that a buffer keeps when it is little used.
 	bufferKept = 1 << 20
 	// bufferPatience is how many times in a row it must have been little used.
-	bufferPatience = 256
+	bufferPatience = 4096
 )
 
 // buffer collects what one sync will cover: frames whose place is not known yet,

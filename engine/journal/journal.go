@@ -58,9 +58,9 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.MaxBytes, 256<<20)
-	def(&c.SegmentBytes, 32<<20)
+	def(&c.SegmentBytes, 16<<20)
 	c.SegmentBytes = max(alignUp(min(c.SegmentBytes, c.MaxBytes/4), sectorSize), 4*sectorSize)
-	def(&c.MaxPending, 64<<20)
+	def(&c.MaxPending, 32<<20)
 	def((*int64)(&c.FullWait), int64(5*time.Second))
 	def((*int64)(&c.CheckpointInterval), int64(30*time.Second))
 	if c.Hub == nil {

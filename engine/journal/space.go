@@ -45,7 +45,8 @@ func (sp *space) soil() {
 	}
 }
 
-// count sums up what is in use, and asks for room where that is half of all.
+// count sums up what is in use, and asks for room where that is a quarter of all: the
+// less is in use, the less must be prewritten, and read after a crash.
 func (j *Journal) count() {
 	j.space.mu.Lock()
 	inUse := int64(0)
@@ -57,7 +58,7 @@ func (j *Journal) count() {
 	j.space.mu.Unlock()
 	j.inUse.Store(inUse)
 	j.room.open()
-	if inUse > j.cfg.MaxBytes/2 {
+	if inUse > j.cfg.MaxBytes/4 {
 		select {
 		case j.space.urgent <- struct{}{}:
 		default:

@@ -37,7 +37,7 @@ type Config struct {
 	// lack after a crash.
 	Journal *journal.Journal
 	// BulkBytes is how much a partition with one replica must be given during one
-	// sync of the journal to be synced in its log instead; default 1 MiB, below
+	// sync of the journal to be synced in its log instead; default 256 KiB, below
 	// 0: never.
 	BulkBytes int
 	Hub       *event.Hub
@@ -90,7 +90,7 @@ func orDefault[T comparable](v *T, def T) {
 func (c Config) withDefaults() Config {
 	orDefault(&c.Syncers, 4)
 	orDefault(&c.FlushInterval, time.Second)
-	orDefault(&c.BulkBytes, 1<<20)
+	orDefault(&c.BulkBytes, 256<<10)
 	orDefault(&c.RetentionInterval, 30*time.Second)
 	orDefault(&c.CompactionInterval, 15*time.Second)
 	orDefault(&c.CheckpointInterval, time.Minute)

@@ -42,6 +42,7 @@ func TestSlowDiskInVirtualTime(t *testing.T) {
 		}
 		all.Go(func() {
 			for range 4 {
+				time.Sleep(100 * time.Millisecond) // appends go on
 				if _, err := l.Sync(); err != nil {
 					t.Error(err)
 				}

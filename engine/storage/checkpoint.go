@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,10 +103,33 @@ func readOffset(fs vfs.FS, dir, name string) (int64, error) {
 	return offset, nil
 }
 
-// writeMetadata writes whose log this is.
-func writeMetadata(fs vfs.FS, dir string, id [16]byte) error {
-	text := fmt.Sprintf("version: 1\ntopic_id: %s\n", base64.RawURLEncoding.EncodeToString(id[:]))
-	return vfs.ReplaceFile(fs, path.Join(dir, metadataFile), sealText(text))
+// encodeMetadata says whose log this is.
+func encodeMetadata(id [16]byte) []byte {
+	return sealText(fmt.Sprintf("version: 1\ntopic_id: %s\n", base64.RawURLEncoding.EncodeToString(id[:])))
+}
+
+// writeLater replaces a small file that the next Sync makes durable with the
+// rest: thousands of logs may be made, or get a new leader, at once. What a loss
+// of power leaves of it is found by its CRC, and made again from the batches.
+func (l *Log) writeLater(name string, b []byte) error {
+	if !slices.Contains(l.small, name) {
+		l.small = append(l.small, name)
+	}
+	l.namesDirty = true
+	l.dirty.Store(true)
+	return vfs.ReplaceLater(l.fs, path.Join(l.dir, name), b)
+}
+
+// syncSmall syncs what writeLater wrote.
+func (l *Log) syncSmall(name string) error {
+	f, err := l.fs.Open(path.Join(l.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	return syncFile(f)
 }
 
 // ReadTopicID reads which topic a log's folder belongs to. A damaged file is an

@@ -130,7 +130,7 @@ func (l *Log) saveEpochs() error {
 	}
 	l.namesDirty = true
 	l.dirty.Store(true)
-	return writeCheckpoint(l.fs, l.dir, epochsFile, l.epochs.encode())
+	return l.writeLater(epochsFile, encodeCheckpoint(l.epochs.encode()))
 }
 
 // SetEpoch notes that a leader's epoch begins at an offset, as a broker does

@@ -58,6 +58,7 @@ type Log struct {
 	active      *segment
 	appendable  bool      // active is pinned
 	unsynced    []*handle // files of earlier segments, indexes, snapshots; each with a reference
+	small       []string  // small files that were replaced since the last sync
 	namesDirty  bool      // files were made or renamed since the folder was synced
 	parentDirty bool
 	plan        []planned
@@ -230,7 +231,7 @@ func (l *Log) materialize() error {
 		return storageError("making the folder of the log", err)
 	}
 	l.parentDirty, l.namesDirty = true, true
-	if err := writeMetadata(l.fs, l.dir, l.topicID); err != nil {
+	if err := l.writeLater(metadataFile, encodeMetadata(l.topicID)); err != nil {
 		return storageError("writing the topic id", err)
 	}
 	l.exists = true
@@ -405,6 +406,7 @@ type unsynced struct {
 	files      []*handle
 	active     *segment
 	size       int64
+	small      []string
 	names      bool
 	parent     bool
 }
@@ -417,7 +419,8 @@ func (l *Log) takeUnsynced() (unsynced, error) {
 		return unsynced{}, err
 	}
 	l.dirty.Store(false)
-	w := unsynced{end: l.end.Load(), generation: l.generation.Load(), files: l.unsynced, names: l.namesDirty, parent: l.parentDirty}
+	w := unsynced{end: l.end.Load(), generation: l.generation.Load(), files: l.unsynced, names: l.namesDirty, parent: l.parentDirty, small: l.small}
+	l.small = nil
 	l.unsynced, l.namesDirty, l.parentDirty = nil, false, false
 	if s := l.active; s != nil && s.size.Load() != s.syncedSize {
 		h, err := s.open()
@@ -436,6 +439,11 @@ func (w *unsynced) run(l *Log) error {
 	defer w.release(l)
 	for _, h := range w.files {
 		if err := h.file.Sync(); err != nil {
+			return err
+		}
+	}
+	for _, name := range w.small {
+		if err := l.syncSmall(name); err != nil {
 			return err
 		}
 	}

@@ -123,7 +123,7 @@ func (r *recovery) metadata() error {
 		return storageError("reading the topic id", err)
 	}
 	l.warn("the topic id is written again", err)
-	if err := writeMetadata(l.fs, l.dir, l.topicID); err != nil {
+	if err := l.writeLater(metadataFile, encodeMetadata(l.topicID)); err != nil {
 		return storageError("writing the topic id", err)
 	}
 	l.namesDirty = true

@@ -60,7 +60,7 @@ func TestLog_RefusesAFolderInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close(t.Context()) //nolint:errcheck // the test is about what comes before
+	defer e.Close(t.Context())
 	err = run(t.Context(), []string{"log", "dump", dir}, io.Discard, io.Discard)
 	if !errors.Is(err, inspect.ErrInUse) || !strings.Contains(err.Error(), "--live") {
 		t.Errorf("a folder in use: %v", err)

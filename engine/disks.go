@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/logarium/logarium/engine/controller"
@@ -92,9 +91,13 @@ func (e *Engine) absentMembers() (out []controller.Member, err error) {
 	if !e.onDisk() {
 		return nil, nil
 	}
+	root, err := vfs.OS(e.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	for id := int32(e.cfg.Brokers + 1); id <= MaxBrokers; id++ {
 		dir := e.logDir(id)
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if _, err := root.Stat(filepath.Base(dir)); errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -48,11 +47,14 @@ func (e *Engine) journalDisk(needed bool) (vfs.FS, error) {
 		return nil, nil
 	}
 	if e.onDisk() {
-		dir := filepath.Join(e.cfg.DataDir, journalDir)
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !needed {
+		root, err := vfs.OS(e.cfg.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := root.Stat(journalDir); errors.Is(err, fs.ErrNotExist) && !needed {
 			return nil, nil
 		}
-		return vfs.OS(dir)
+		return vfs.OS(filepath.Join(e.cfg.DataDir, journalDir))
 	}
 	disk, err := e.cfg.FS(0)
 	if err != nil {

@@ -281,7 +281,7 @@ func (j *Journal) close(clean bool) error {
 	j.wake()
 	j.done.Wait()
 	var errs []error
-	if clean && failed == nil && j.Err() == ErrClosed {
+	if clean && failed == nil && errors.Is(j.Err(), ErrClosed) {
 		errs = append(errs, j.releaseAll())
 	}
 	for _, s := range j.space.used {

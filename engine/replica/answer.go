@@ -122,7 +122,7 @@ func (r *FetchResponse) read(p *Partition, from, upTo int64, most int) ([]byte, 
 // sameCode says whether two errors are one to the protocol.
 func sameCode(a, b error) bool {
 	if a == nil || b == nil {
-		return a == b
+		return a == nil && b == nil
 	}
 	return codeOf(a) == codeOf(b)
 }

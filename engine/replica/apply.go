@@ -39,26 +39,8 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 	for _, t := range d.TopicsDeleted {
 		errs = append(errs, s.remove(t))
 	}
-	var added []*Partition
-	for _, t := range d.TopicsCreated {
-		for i := range t.Partitions {
-			if p := s.add(t, int32(i)); p != nil {
-				added = append(added, p)
-			}
-		}
-	}
-	for _, c := range d.PartitionsChanged {
-		held := s.held(c.Topic.ID, c.Partition)
-		switch has := slices.Contains(c.New.Replicas, s.cfg.BrokerID); {
-		case has && held == nil:
-			if p := s.add(c.Topic, c.Partition); p != nil {
-				added = append(added, p)
-			}
-		case !has && held != nil: // reassigned
-			errs = append(errs, s.removePartition(held))
-		}
-	}
-	errs = append(errs, s.open(img, added))
+	added, err := s.assign(d)
+	errs = append(errs, err, s.open(img, added))
 	if first {
 		errs = append(errs, s.redo(added))
 	}
@@ -89,6 +71,32 @@ func (s *Set) Apply(img *metadata.Image, d *metadata.Delta) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// assign makes the replicas that a delta gives to this broker, and removes those
+// that it takes away.
+func (s *Set) assign(d *metadata.Delta) (added []*Partition, err error) {
+	add := func(t *metadata.Topic, index int32) {
+		if p := s.add(t, index); p != nil {
+			added = append(added, p)
+		}
+	}
+	for _, t := range d.TopicsCreated {
+		for i := range t.Partitions {
+			add(t, int32(i))
+		}
+	}
+	var errs []error
+	for _, c := range d.PartitionsChanged {
+		held := s.held(c.Topic.ID, c.Partition)
+		switch has := slices.Contains(c.New.Replicas, s.cfg.BrokerID); {
+		case has && held == nil:
+			add(c.Topic, c.Partition)
+		case !has && held != nil: // reassigned
+			errs = append(errs, s.removePartition(held))
+		}
+	}
+	return added, errors.Join(errs...)
 }
 
 // registered says whether a change gives this broker another epoch, which the

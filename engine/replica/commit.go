@@ -79,14 +79,6 @@ func (p *Partition) WaitCommitted(ctx context.Context, offset int64) error {
 // held.
 func (p *Partition) underMinISR() bool { return len(p.led.isr) < p.led.required(p.minISR) }
 
-// raise moves the high watermark if something that it waits for has moved.
-func (p *Partition) raise() {
-	p.mu.Lock()
-	told := p.rise()
-	p.mu.Unlock()
-	told.tell(nil)
-}
-
 // rise moves the leader's high watermark to where the log is durable here and
 // present on every replica of the maximal ISR; not while the ISR is smaller
 // than min.insync.replicas (KIP-966). mu is held. The caller tells those that

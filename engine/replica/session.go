@@ -94,20 +94,20 @@ func (f *followed) list(state int32) {
 	}
 }
 
-func (s *session) wake() {
+func (f *session) wake() {
 	select {
-	case s.wakeup <- struct{}{}:
+	case f.wakeup <- struct{}{}:
 	default:
 	}
 }
 
 // poke has a partition looked at again whose leader here is another now.
-func (s *session) poke(id PartitionID) {
-	s.mu.Lock()
-	f := s.parts[id]
-	s.mu.Unlock()
-	if f != nil {
-		f.list(hurry)
+func (f *session) poke(id PartitionID) {
+	f.mu.Lock()
+	p := f.parts[id]
+	f.mu.Unlock()
+	if p != nil {
+		p.list(hurry)
 	}
 }
 

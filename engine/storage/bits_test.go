@@ -192,7 +192,7 @@ func TestCleanStartReadsNoBatches(t *testing.T) {
 	reads := map[string]int{}
 	disk.Inject(vfs.Fault{Op: vfs.OpRead, Do: func(_ vfs.Op, name string) { reads[path.Ext(name)]++ }})
 	o.Clean = true
-	l, r := mustOpen(t, o)
+	_, r := mustOpen(t, o)
 	if r.SegmentsScanned > 0 || reads[logSuffix] > 0 || reads[timeIndexSuffix]+reads[txnIndexSuffix] > 0 || reads[indexSuffix] != r.Segments || reads[snapshotSuffix] != 1 {
 		t.Errorf("a clean start of %d segments read %v", r.Segments, reads)
 	}

@@ -149,35 +149,20 @@ func (c *compaction) collect(dirty []*segment) (through int64, err error) {
 	}
 	for _, s := range dirty {
 		full := false
-		err := c.each(s, func(h *batch.Header, b []byte) error {
+		err := c.each(s, func(h *batch.Header, b []byte) (err error) {
 			c.noteLast(h)
-			if full {
-				return nil
-			}
-			if h.IsControl() {
-				m, ok, err := batch.ReadMarker(b)
+			switch {
+			case full:
+			case h.IsControl():
+				m, ok, wrong := batch.ReadMarker(b)
 				if ok {
 					txns.marker(h, m)
 				}
-				return err
+				err = wrong
+			case !txns.data(h):
+				full, err = c.noteKeys(b)
 			}
-			if txns.data(h) {
-				return nil
-			}
-			_, records, err := c.dec.Open(b, decodable)
-			if err != nil {
-				return err
-			}
-			for r, err := range records {
-				if err != nil {
-					return err
-				}
-				if r.Key != nil && !c.table.put(r.Key, r.Offset) {
-					full = true
-					break
-				}
-			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return 0, err
@@ -187,6 +172,24 @@ func (c *compaction) collect(dirty []*segment) (through int64, err error) {
 		}
 	}
 	return last, nil
+}
+
+// noteKeys notes the keys of a batch's records; full says that memory is used
+// up.
+func (c *compaction) noteKeys(b []byte) (full bool, err error) {
+	_, records, err := c.dec.Open(b, decodable)
+	if err != nil {
+		return false, err
+	}
+	for r, err := range records {
+		if err != nil {
+			return false, err
+		}
+		if r.Key != nil && !c.table.put(r.Key, r.Offset) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // decodable is what may be read back from a log: whatever it once took in.

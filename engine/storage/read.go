@@ -203,21 +203,15 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 			if end > 0 {
 				break
 			}
-			if pos+int64(bytes) > size {
-				return dst[:n], badFile(s, pos, fmt.Sprintf("a batch of %d bytes in a file of %d", bytes, size))
-			}
-			dst = slices.Grow(dst[:n], bytes)
-			if err := readFull(h.file, dst[n:n+bytes], pos); err != nil {
-				return dst[:n], readError(s, err)
-			}
-		}
-		if !batch.CheckCRC(dst[n+end : n+end+bytes]) {
-			if end > 0 {
-				break // the next read gets the error
-			}
-			if err := s.readAgain(h, dst[n:n+bytes], pos); err != nil {
+			var err error
+			if dst, err = r.whole(h, dst[:n], bytes, pos, size); err != nil {
 				return dst[:n], err
 			}
+		}
+		if sound, err := r.sound(h, dst[n+end:n+end+bytes], pos, end == 0); err != nil {
+			return dst[:n], err
+		} else if !sound {
+			break // the next read gets the error
 		}
 		previous, end = end, end+bytes
 		next = last + 1
@@ -229,6 +223,33 @@ func (r *reader) take(h *handle, dst []byte, pos, size int64) ([]byte, error) {
 		return dst[:n], badFile(s, pos, "no batch starts there")
 	}
 	return dst[:n+end], nil
+}
+
+// whole reads a batch that is larger than what was asked for behind dst, which it
+// makes room in.
+func (r *reader) whole(h *handle, dst []byte, bytes int, pos, size int64) ([]byte, error) {
+	if pos+int64(bytes) > size {
+		return dst, badFile(r.segment, pos, fmt.Sprintf("a batch of %d bytes in a file of %d", bytes, size))
+	}
+	n := len(dst)
+	dst = slices.Grow(dst, bytes)
+	if err := readFull(h.file, dst[n:n+bytes], pos); err != nil {
+		return dst, readError(r.segment, err)
+	}
+	return dst, nil
+}
+
+// sound holds a batch against its CRC. The first of a read is read once more
+// where it is wrong.
+func (r *reader) sound(h *handle, b []byte, pos int64, first bool) (bool, error) {
+	if batch.CheckCRC(b) {
+		return true, nil
+	}
+	if !first {
+		return false, nil
+	}
+	err := r.segment.readAgain(h, b, pos)
+	return err == nil, err
 }
 
 // readAgain reads a batch whose CRC was wrong once more: what the memory or the

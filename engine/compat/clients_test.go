@@ -29,18 +29,13 @@ var clients = []struct {
 		return newLibrary(c, "franz-go", startFranz(t, c), "none", "gzip", "snappy", "lz4", "zstd")
 	}},
 	{"java", func(t *testing.T, c *cluster) story {
-		command := append(java(t, javaClasses(t)), "Driver")
-		return newLibrary(c, "java", startDriver(t, c, "java", nil, command...), "none", "gzip", "snappy", "lz4", "zstd")
+		return newLibrary(c, "java", startJava(t, c), "none", "gzip", "snappy", "lz4", "zstd")
 	}},
 	{"kafkajs", func(t *testing.T, c *cluster) story {
-		node := program(t, "node", "Node.js 18 or newer (apt-get install nodejs)")
-		modules := place(t, "LOGARIUM_NODE_PATH", installed("node", "node_modules"), "the folder with kafkajs")
-		env := []string{"NODE_PATH=" + modules, "KAFKAJS_NO_PARTITIONER_WARNING=1"}
-		return newLibrary(c, "kafkajs", startDriver(t, c, "kafkajs", env, node, "node/driver.js"), "none", "gzip", "snappy")
+		return newLibrary(c, "kafkajs", startKafkaJS(t, c), "none", "gzip", "snappy")
 	}},
 	{"confluent-python", func(t *testing.T, c *cluster) story {
-		python := place(t, "LOGARIUM_PYTHON", installed("python", "bin", "python"), "a Python with confluent-kafka")
-		return newLibrary(c, "confluent-python", startDriver(t, c, "confluent-python", nil, python, "python/driver.py"), "none", "gzip", "snappy", "lz4", "zstd")
+		return newLibrary(c, "confluent-python", startPython(t, c), "none", "gzip", "snappy", "lz4", "zstd")
 	}},
 	{"kcat", newKcat},
 	{"kafka-cli", newTools},

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +36,7 @@ type cluster struct {
 
 	binary, data, logPath string
 	port                  int
+	console               string // URL
 	process               *exec.Cmd
 	exited                chan error
 }
@@ -57,6 +59,10 @@ func startCluster(t *testing.T) *cluster {
 	t.Cleanup(func() {
 		if err := c.stop(syscall.SIGTERM); err != nil {
 			t.Error(err)
+		}
+		// What the clients did must have left a data folder that is right in every way.
+		if out, err := exec.Command(c.binary, "log", "verify", c.data).CombinedOutput(); err != nil {
+			t.Errorf("log verify: %v\n%s", err, out)
 		}
 		if t.Failed() {
 			t.Logf("end of the brokers' log:\n%s", tail(c.logPath, 60))
@@ -95,6 +101,7 @@ func (c *cluster) start() error {
 	defer cancel()
 	select {
 	case url := <-console:
+		c.console = url
 		return ready(ctx, url)
 	case err := <-c.exited:
 		c.process = nil
@@ -184,6 +191,20 @@ func (c *cluster) restart(sig syscall.Signal) error {
 		return fmt.Errorf("%s: %w\n%s", os.Getenv("LOGARIUM_COMPAT_RESTART"), err, out)
 	}
 	return nil
+}
+
+// broker stops, kills or starts one broker, and returns when that is done.
+func (c *cluster) broker(t *testing.T, action string, id int32) {
+	t.Helper()
+	if !c.external {
+		command(t, "", c.binary, "broker", action, strconv.Itoa(int(id)), "--console", c.console)
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", os.Getenv("LOGARIUM_COMPAT_BROKER"))
+	cmd.Env = append(os.Environ(), "LOGARIUM_COMPAT_ACTION="+action, "LOGARIUM_COMPAT_ID="+strconv.Itoa(int(id)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s broker %d: %v\n%s", action, id, err, out)
+	}
 }
 
 // created waits, on somebody else's cluster, until each broker knows a new topic and its leaders serve: Apache Kafka

@@ -7,6 +7,9 @@
 //	LOGARIUM_COMPAT_RESTART    a shell command that restarts that cluster and returns when it serves again; it is
 //	                           told how by LOGARIUM_COMPAT_SIGNAL, TERM or KILL. Without it the cases go on without
 //	                           a restart, and the kill test is skipped.
+//	LOGARIUM_COMPAT_BROKER     a shell command that acts on one broker of that cluster: LOGARIUM_COMPAT_ACTION says
+//	                           stop, kill or start, LOGARIUM_COMPAT_ID which. Without it the tests of single brokers
+//	                           are skipped.
 //
 // setup.sh installs the clients; LOGARIUM_KAFKA_LIBS, LOGARIUM_NODE_PATH, LOGARIUM_PYTHON and LOGARIUM_KCAT say where
 // they are (by default where setup.sh puts them). What is missing is skipped, and with LOGARIUM_CI=1 it is a failure.

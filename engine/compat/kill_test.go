@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,7 +20,8 @@ import (
 const kills = 5
 
 // TestKillUnderLoad kills the brokers with SIGKILL again and again while an idempotent producer writes and a
-// consumer reads. In the end the topic must hold each record that was sent exactly once and in order (the producer
+// consumer reads, of a topic with three replicas of which two must be in sync; where it is installed, a Java producer
+// does the same. In the end the topic must hold each record that was sent exactly once and in order (the producer
 // tries again until all are acknowledged), and what the consumer read on the way must be what is there: a reader
 // never sees what a crash can take back.
 func TestKillUnderLoad(t *testing.T) {
@@ -29,15 +31,19 @@ func TestKillUnderLoad(t *testing.T) {
 	c := startCluster(t)
 	topic := unique("kill")
 	adm := kadm.NewClient(kgoClient(t, c))
-	if _, err := adm.CreateTopic(t.Context(), partitions, -1, nil, topic); err != nil {
-		t.Fatal(err)
-	}
-	c.created(t, topic)
+	createReplicated(t, c, adm, topic)
 	load := startLoad(t, c, topic)
 	live := startReader(t, c, topic)
+	var others []*driverLoad
+	if d := driverOrNil(t, "java", c, startJava); d != nil {
+		others = append(others, startDriverLoad(t, c, adm, "java", d))
+	}
 	for i := range kills {
 		// A kill means something only while records are on their way, so each comes after the producer got some through.
 		flowing := load.wait(t, 2000)
+		for _, o := range others {
+			o.wait(t, 200)
+		}
 		begin := time.Now()
 		if err := c.restart(syscall.SIGKILL); err != nil {
 			t.Fatalf("kill %d: %v", i+1, err)
@@ -54,6 +60,9 @@ func TestKillUnderLoad(t *testing.T) {
 		}
 	}
 	live.compare(t, all, sent)
+	for _, o := range others {
+		o.finish(t, c)
+	}
 	if _, err := adm.DeleteTopics(t.Context(), topic); err != nil {
 		t.Error(err)
 	}
@@ -221,8 +230,19 @@ func (r *reader) compare(t *testing.T, all numbers, sent [partitions]uint64) {
 	}
 }
 
-// readNumbers reads the topic from its start by a new client, whose offsets must have no holes.
+// readNumbers reads a topic of startLoad from its start by a new client, whose offsets must have no holes.
 func readNumbers(t *testing.T, c *cluster, topic string, count int) (out numbers) {
+	t.Helper()
+	return readTopic(t, c, topic, count, func(value []byte) (uint64, error) { return binary.BigEndian.Uint64(value), nil })
+}
+
+// readText is readNumbers of a topic of startDriverLoad.
+func readText(t *testing.T, c *cluster, topic string, count int) (out numbers) {
+	t.Helper()
+	return readTopic(t, c, topic, count, func(value []byte) (uint64, error) { return strconv.ParseUint(string(value), 10, 64) })
+}
+
+func readTopic(t *testing.T, c *cluster, topic string, count int, number func([]byte) (uint64, error)) (out numbers) {
 	t.Helper()
 	cl := kgoClient(t, c, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -230,16 +250,20 @@ func readNumbers(t *testing.T, c *cluster, topic string, count int) (out numbers
 	for read := 0; read < count; {
 		fetches := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
-			t.Fatalf("read %d records of %d", read, count)
+			t.Fatalf("%s: read %d records of %d", topic, read, count)
 		}
 		if err := fetches.Err(); err != nil && !kerr.IsRetriable(err) {
 			t.Fatal(err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if r.Offset != int64(len(out[r.Partition])) {
-				t.Fatalf("partition %d goes on with offset %d after %d", r.Partition, r.Offset, len(out[r.Partition])-1)
+				t.Fatalf("%s: partition %d goes on with offset %d after %d", topic, r.Partition, r.Offset, len(out[r.Partition])-1)
 			}
-			out[r.Partition] = append(out[r.Partition], binary.BigEndian.Uint64(r.Value))
+			n, err := number(r.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[r.Partition] = append(out[r.Partition], n)
 			read++
 		})
 	}

@@ -106,3 +106,21 @@ func javaClasses(t *testing.T) string {
 	}
 	return dir
 }
+
+// startJava, startKafkaJS and startPython run the drivers in other languages, or skip the test.
+
+func startJava(t *testing.T, c *cluster) driver {
+	return startDriver(t, c, "java", nil, append(java(t, javaClasses(t)), "Driver")...)
+}
+
+func startKafkaJS(t *testing.T, c *cluster) driver {
+	node := program(t, "node", "Node.js 18 or newer (apt-get install nodejs)")
+	modules := place(t, "LOGARIUM_NODE_PATH", installed("node", "node_modules"), "the folder with kafkajs")
+	env := []string{"NODE_PATH=" + modules, "KAFKAJS_NO_PARTITIONER_WARNING=1"}
+	return startDriver(t, c, "kafkajs", env, node, "node/driver.js")
+}
+
+func startPython(t *testing.T, c *cluster) driver {
+	python := place(t, "LOGARIUM_PYTHON", installed("python", "bin", "python"), "a Python with confluent-kafka")
+	return startDriver(t, c, "confluent-python", nil, python, "python/driver.py")
+}

@@ -481,7 +481,7 @@ func TestQuorum_StartsAtOnce(t *testing.T) {
 		c := newCluster(t, 3, 3, func(cfg *Config) { cfg.Campaign = cfg.ID == 1 })
 		defer c.close()
 		create(t, c.node(3), "t", 3)
-		if took := time.Since(began); took > 50*time.Millisecond || c.leader().cfg.ID != 1 {
+		if took := time.Since(began); took > 200*time.Millisecond || c.leader().cfg.ID != 1 {
 			t.Errorf("it took %s, and %d leads", took, c.leader().cfg.ID)
 		}
 	})

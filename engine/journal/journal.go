@@ -172,12 +172,12 @@ func (j *Journal) Start() error {
 		return fmt.Errorf("starting the journal: %w", err)
 	}
 	j.begin(first)
-	j.done.Go(j.run)
-	j.done.Go(j.keepReady)
-	j.done.Go(j.keepRoom)
 	if len(j.space.used) > 1 {
 		j.space.soil() // what an earlier run left
 	}
+	j.done.Go(j.run)
+	j.done.Go(j.keepReady)
+	j.done.Go(j.keepRoom)
 	return nil
 }
 

@@ -63,7 +63,8 @@ func (l *Log) truncate(to int64) error {
 		return l.fail("truncating the log", err)
 	}
 	// A snapshot that a crash brings back must not meet other batches than it
-	// was made of: this sync is the only one under the lock of appends.
+	// was made of. Appends wait for this sync and that of the file: truncations
+	// are rare, and what follows one builds on it.
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return l.fail("truncating the log", err)
 	}
@@ -131,6 +132,11 @@ func (l *Log) cutSegment(old *segment, to int64) (*segment, error) {
 		}
 	}
 	if err := h.file.Truncate(size); err != nil {
+		return nil, err
+	}
+	// What was cut must not come back with a loss of power beside batches that
+	// took its place: they have the same offsets.
+	if err := h.file.Sync(); err != nil {
 		return nil, err
 	}
 	kept.index.Store(x)

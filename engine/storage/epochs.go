@@ -128,8 +128,6 @@ func (l *Log) saveEpochs() error {
 	if !l.exists {
 		return nil
 	}
-	l.namesDirty = true
-	l.dirty.Store(true)
 	return l.writeLater(epochsFile, encodeCheckpoint(l.epochs.encode()))
 }
 

@@ -230,7 +230,7 @@ func (l *Log) materialize() error {
 	if err := l.fs.MkdirAll(l.dir); err != nil {
 		return storageError("making the folder of the log", err)
 	}
-	l.parentDirty, l.namesDirty = true, true
+	l.parentDirty = true
 	if err := l.writeLater(metadataFile, encodeMetadata(l.topicID)); err != nil {
 		return storageError("writing the topic id", err)
 	}

@@ -126,8 +126,6 @@ func (r *recovery) metadata() error {
 	if err := l.writeLater(metadataFile, encodeMetadata(l.topicID)); err != nil {
 		return storageError("writing the topic id", err)
 	}
-	l.namesDirty = true
-	l.dirty.Store(true)
 	return nil
 }
 
